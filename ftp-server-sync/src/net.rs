@@ -1,6 +1,7 @@
 //! This machine: its interfaces, its sockets and its ports.
 
 pub(crate) mod client_network;
+pub(crate) mod gateways;
 mod interface_tables;
 pub(crate) mod interfaces;
 pub(crate) mod listen;
@@ -8,4 +9,5 @@ pub(crate) mod port_probe;
 pub(crate) mod port_range;
 pub(crate) mod routes;
 pub(crate) mod socket;
+pub(crate) mod stable_addresses;
 pub(crate) mod watch;

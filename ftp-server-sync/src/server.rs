@@ -243,8 +243,11 @@ impl Server {
     }
 
     fn next_timeout(&self) -> Option<Duration> {
+        let removal = self.mapper.removal_deadline();
         let shutdown = match self.shutdown {
             Shutdown::No => None,
+            // That deadline is over.
+            _ if removal.is_some() => None,
             Shutdown::Grace(deadline) | Shutdown::Now(deadline) => Some(deadline),
         };
         let due = [
@@ -256,7 +259,7 @@ impl Server {
             self.debounce.next_look(),
             self.certificate.next_check(),
             self.users_file.next_check(),
-            self.mapper.removal_deadline,
+            removal,
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -465,6 +468,7 @@ impl Server {
                 self.end_now();
                 return false;
             }
+            _ if self.mapper.removal_deadline().is_some() => {}
             Shutdown::Now(deadline) if now >= deadline => {
                 warn!("{running} sessions did not end in time");
             }

@@ -47,6 +47,7 @@ pub use local_networks::LocalNetworks;
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
 pub use port_mapping::{MappingProtocol, PortMapping};
+pub(crate) use port_mapping::{NONCE_FILE, RECORD_FILE};
 pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
@@ -297,7 +298,7 @@ impl Settings {
         files.extend(self.users_file.iter().cloned());
         // A client that could replace it would lead the others to another server.
         files.extend(self.address_files().cloned());
-        files.extend(self.port_mapping.nonce_file_in_use());
+        files.extend(self.port_mapping.files_in_use());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
     }

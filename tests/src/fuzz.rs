@@ -9,6 +9,7 @@ mod loopback;
 mod nat_pmp;
 mod pcp;
 mod stun;
+mod upnp;
 mod users;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -28,6 +29,7 @@ pub use loopback::loopback;
 pub use nat_pmp::nat_pmp;
 pub use pcp::pcp;
 pub use stun::stun;
+pub use upnp::upnp;
 pub use users::users;
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.

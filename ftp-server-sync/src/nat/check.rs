@@ -9,7 +9,7 @@ use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
 use super::finding::Severity;
-use super::port_mapping::probe::ask_router;
+use super::port_mapping::probe::ask_routers;
 use super::user_problems::user_findings;
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
@@ -51,8 +51,9 @@ pub enum Verdict {
 }
 
 /// Reads the interfaces of this machine, looks up addresses of the settings (which takes 5 seconds
-/// at most), asks the router if the settings say so (2 seconds for each protocol), and probes
-/// ports. If the settings name a user to become, this process has that user's rights afterwards.
+/// at most), asks the router if the settings say so (2 seconds for each protocol, and as long again
+/// over IPv6), and probes ports. If the settings name a user to become, this process has that
+/// user's rights afterwards.
 ///
 /// # Errors
 ///
@@ -80,6 +81,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         _ => UnavailablePorts::default(),
     };
     let sources = sources::look_up_all(settings);
+    let routers = ask_routers(settings);
     let evidence = Evidence {
         interfaces,
         known: sources.known,
@@ -94,7 +96,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unwritable: unwritable(&settings.directory),
         sandbox,
         rights: rights(settings),
-        router: ask_router(settings),
+        router: routers.ipv4,
+        firewall: routers.ipv6,
     };
     let mut findings = diagnose(settings, &evidence);
     findings.extend(example_addresses(settings, &evidence.interfaces));

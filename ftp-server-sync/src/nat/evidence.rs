@@ -46,6 +46,9 @@ pub(crate) struct Evidence {
     pub(crate) sandbox: Option<SandboxEvidence>,
     /// What the router answers, or why it is no use; `None`: it has not been asked for this.
     pub(crate) router: Option<Result<RouterReport, String>>,
+    /// What the router's firewall does for clients over IPv6, or what to do by hand; `None`: it has
+    /// not been asked for this, or no client comes over IPv6.
+    pub(crate) firewall: Option<Result<String, String>>,
 }
 
 /// What the sandbox leaves reachable.

@@ -5,6 +5,7 @@
 //! mapping leads to another machine.
 
 mod client;
+pub(crate) mod double_nat;
 mod epoch;
 pub(crate) mod job;
 mod ledger;
@@ -14,8 +15,12 @@ mod nonce;
 mod outcome;
 mod pass;
 mod pcp;
+mod pcp_client;
+mod pinhole;
 pub(crate) mod probe;
 pub(crate) mod public_address;
+mod record;
+mod retry;
 pub(crate) mod router;
 pub(crate) mod update;
 mod upnp;

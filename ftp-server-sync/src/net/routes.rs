@@ -16,6 +16,8 @@ pub(super) struct Route {
     /// `None`: the other end of the interface, as with PPP, or one that is not an address.
     pub(super) gateway: Option<IpAddr>,
     pub(super) has_gateway: bool,
+    /// The kernel prefers the lower one of two routes to the same destination.
+    pub(super) metric: u32,
 }
 
 /// Reads all routes.
@@ -46,23 +48,6 @@ fn longest_route(routes: &[Route], address: IpAddr) -> Option<IpNet> {
         .filter(|network| network.prefix_len() > 0 && network.contains(&address))
         .max_by_key(IpNet::prefix_len)
         .map(|network| network.trunc())
-}
-
-/// The IPv4 router of the best default route, or of the best one over this interface.
-///
-/// # Errors
-///
-/// What the system says when the routes cannot be read.
-pub(crate) fn default_gateway(interface: Option<&str>) -> io::Result<Option<Ipv4Addr>> {
-    let routes = read()?;
-    // The kernel lists those with a lower metric first.
-    let over = |route: &&Route| interface.is_none_or(|name| name == route.interface);
-    let gateways = default_routes(&routes).filter(over);
-    let mut gateways = gateways.filter_map(|route| route.gateway);
-    Ok(gateways.find_map(|gateway| match gateway {
-        IpAddr::V4(gateway) => Some(gateway),
-        IpAddr::V6(_) => None,
-    }))
 }
 
 /// The default routes among these.
@@ -166,11 +151,11 @@ pub(super) fn routes_v4(table: &str) -> Vec<Route> {
 }
 
 /// The routes in the text of `/proc/net/ipv6_route`.
-fn routes_v6(table: &str) -> Vec<Route> {
+pub(super) fn routes_v6(table: &str) -> Vec<Route> {
     table.lines().filter_map(route_v6).collect()
 }
 
-/// Fields: interface, destination, gateway, flags, three counters, mask, and more.
+/// Fields: interface, destination, gateway, flags, two counters, metric, mask, and more.
 fn route_v4(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |index: usize| hex_u32(fields.get(index)?);
@@ -179,21 +164,24 @@ fn route_v4(line: &str) -> Option<Route> {
     let [destination, gateway, mask] =
         [destination, gateway, mask].map(|number| Ipv4Addr::from(number.to_ne_bytes()));
     let destination = Ipv4Net::with_netmask(destination, mask).ok()?;
+    let metric = fields[6].parse().unwrap_or(u32::MAX);
     is_usable(flags).then(|| Route {
         interface: fields[0].to_owned(),
         destination: destination.into(),
         gateway: known_gateway(gateway.into(), flags),
         has_gateway: flags & ROUTE_GATEWAY != 0,
+        metric,
     })
 }
 
-/// Fields: destination and its length, source and its length, next hop, three counters, flags,
-/// interface.
+/// Fields: destination and its length, source and its length, next hop, metric, two counters,
+/// flags, interface.
 fn route_v6(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let destination = hex_u128(fields.first()?)?;
     let destination_length = hex_u32(fields.get(1)?)?;
     let gateway = Ipv6Addr::from(hex_u128(fields.get(4)?)?);
+    let metric = hex_u32(fields.get(5)?).unwrap_or(u32::MAX);
     let flags = hex_u32(fields.get(8)?)?;
     let interface = *fields.get(9)?;
     let destination_length = u8::try_from(destination_length).ok()?;
@@ -203,6 +191,7 @@ fn route_v6(line: &str) -> Option<Route> {
         destination: destination.into(),
         gateway: known_gateway(gateway.into(), flags),
         has_gateway: flags & ROUTE_GATEWAY != 0,
+        metric,
     })
 }
 
@@ -352,6 +341,7 @@ wg0\t0600080A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0
                     destination: words[0].parse().unwrap(),
                     gateway: words[1].parse().ok(),
                     has_gateway: words[1] != "-",
+                    metric: 0,
                 }
             })
             .collect();

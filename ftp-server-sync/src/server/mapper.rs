@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 
+use crate::nat::port_mapping::double_nat::DoubleNat;
 use crate::nat::port_mapping::update::MappingUpdate;
 use crate::nat::port_mapping::worker::{PortMapper, REMOVAL_MAX};
 
@@ -12,8 +13,18 @@ use crate::nat::port_mapping::worker::{PortMapper, REMOVAL_MAX};
 pub(super) struct ServerMapper {
     pub(super) thread: Option<PortMapper>,
     pub(super) last: MappingUpdate,
-    /// Until then, the server waits for the removal of the mappings.
-    pub(super) removal_deadline: Option<Instant>,
+    pub(super) double_nat: DoubleNat,
+    removal: Removal,
+}
+
+/// The removal of the mappings at the end.
+#[derive(Debug, Default)]
+enum Removal {
+    #[default]
+    NotBegun,
+    /// Until then, the server waits for it.
+    Until(Instant),
+    Done,
 }
 
 impl ServerMapper {
@@ -25,25 +36,42 @@ impl ServerMapper {
     }
 
     /// Lines for SIGUSR1.
-    pub(super) fn report(&self) -> &[String] {
-        &self.last.report
+    pub(super) fn report(&self) -> impl Iterator<Item = &str> {
+        let lines = self.last.report.iter().map(String::as_str);
+        lines.chain(self.double_nat.report())
     }
 
     /// Has the mappings removed. True if they are, or if the time for it is over.
     pub(super) fn is_removed(&mut self, now: Instant) -> bool {
-        if self.thread.take().is_some() {
-            self.removal_deadline = Some(now + REMOVAL_WAIT_MAX);
+        if let Removal::NotBegun = self.removal {
+            self.removal = match self.thread.take() {
+                Some(_) => Removal::Until(now + REMOVAL_WAIT_MAX),
+                None => Removal::Done,
+            };
         }
-        match self.removal_deadline {
-            None => true,
-            Some(deadline) if now < deadline => false,
-            Some(_) => {
+        match self.removal {
+            Removal::NotBegun | Removal::Done => true,
+            Removal::Until(deadline) if now < deadline => false,
+            Removal::Until(_) => {
                 warn!("the router does not confirm that it forwards no port any more");
                 true
             }
         }
     }
+
+    /// The thread has ended.
+    pub(super) fn on_ended(&mut self) {
+        self.removal = Removal::Done;
+    }
+
+    /// Until when the server waits for the removal.
+    pub(super) fn removal_deadline(&self) -> Option<Instant> {
+        match self.removal {
+            Removal::Until(deadline) => Some(deadline),
+            Removal::NotBegun | Removal::Done => None,
+        }
+    }
 }
 
-/// A little longer than the thread takes at most.
-const REMOVAL_WAIT_MAX: Duration = REMOVAL_MAX.saturating_add(Duration::from_secs(1));
+/// A little longer than the thread takes at most, with a request of UPnP that it cannot interrupt.
+const REMOVAL_WAIT_MAX: Duration = REMOVAL_MAX.saturating_add(Duration::from_secs(3));

@@ -36,7 +36,7 @@ impl Server {
     pub(super) fn on_port_mapping(&mut self, event: MapperEvent) {
         match event {
             MapperEvent::Changed(update) => self.on_mappings(update),
-            MapperEvent::Ended => self.mapper.removal_deadline = None,
+            MapperEvent::Ended => self.mapper.on_ended(),
         }
     }
 
@@ -52,5 +52,15 @@ impl Server {
         self.mapper.last = update;
         // After the replacement: what the log says is then in force.
         Self::log_lines(lines);
+        self.check_double_nat();
+    }
+
+    /// Compares the router's address with that of a STUN server, after one of them has changed.
+    pub(super) fn check_double_nat(&mut self) {
+        let current = self.state.current();
+        let router = current.mappings.public;
+        let double_nat = &mut self.mapper.double_nat;
+        let line = double_nat.update(&current.settings, &current.known, router);
+        Self::log_lines(line.into_iter().collect());
     }
 }

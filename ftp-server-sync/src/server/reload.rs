@@ -210,6 +210,7 @@ impl Server {
         }
         // After the replacement: what the log says is then in force.
         Self::log_lines(lines);
+        self.check_double_nat();
     }
 
     /// The kernel reports a change of this machine's networks.
@@ -238,6 +239,8 @@ impl Server {
 
     fn update_interfaces(&mut self, interfaces: Interfaces) {
         let old = self.state.current();
+        // Also if they look the same: a router that has restarted was away for a moment.
+        self.mapper.retry();
         if interfaces == old.interfaces {
             return;
         }
@@ -247,7 +250,6 @@ impl Server {
         let mut found = diagnose(&new.settings, &evidence(&new));
         found.retain(|finding| !known.contains(finding));
         self.state.replace(new);
-        self.mapper.retry();
         for line in changes {
             info!("{line}");
         }

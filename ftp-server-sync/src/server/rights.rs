@@ -36,7 +36,10 @@ impl Server {
         current.share.remember_own_files();
         let own_certificate = Self::certificate_of_user(settings);
         if let Some(tls) = own_certificate {
-            privileges::hand_over(tls, run_as)?;
+            privileges::hand_over(&tls.state_directory, run_as)?;
+        } else if settings.port_mapping.is_on() {
+            // If it fails, the log says what follows from that when the file is written.
+            let _ = privileges::hand_over(&settings.port_mapping.state_directory, run_as);
         }
         privileges::give_up(run_as)?;
         let refuse = |error: io::Error| {

@@ -39,12 +39,20 @@ impl PortMapping {
 
     /// The file from which the server knows its mappings again.
     pub(crate) fn nonce_file(&self) -> PathBuf {
-        self.state_directory.join("port-mapping-nonce")
+        self.state_directory.join(NONCE_FILE)
     }
 
-    /// The same, if there is one.
-    pub(super) fn nonce_file_in_use(&self) -> Option<PathBuf> {
-        self.is_on().then(|| self.nonce_file())
+    /// The file with what routers forward, so that a start after a crash removes it.
+    pub(crate) fn record_file(&self) -> PathBuf {
+        self.state_directory.join(RECORD_FILE)
+    }
+
+    /// Both, if there are any.
+    pub(super) fn files_in_use(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self
+            .is_on()
+            .then(|| [self.nonce_file(), self.record_file()]);
+        files.into_iter().flatten()
     }
 
     /// What the mappings of real routers last for.
@@ -55,6 +63,12 @@ impl MappingProtocol {
     /// All of them, the best one first: it is the order of `--port-mapping auto`.
     pub const ALL: [Self; 3] = [Self::Pcp, Self::NatPmp, Self::Upnp];
 }
+
+/// The name of the file from which the server knows its mappings again.
+pub(crate) const NONCE_FILE: &str = "port-mapping-nonce";
+
+/// The name of the file with what routers forward.
+pub(crate) const RECORD_FILE: &str = "port-mappings";
 
 /// Its name, as in the settings of routers.
 impl fmt::Display for MappingProtocol {

@@ -2,9 +2,11 @@
 //! upload.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
+
+use rustix::process::Signal;
 
 use super::home_network::{Router, home_network};
 use crate::support::client::{Client, Origin};
@@ -13,6 +15,7 @@ use crate::support::file_contents::{assert_same_files, noise};
 use crate::support::lab::Lab;
 use crate::support::process::{self, Finished};
 use crate::support::server::{PASSWORD, Program, Setup, TestServer, USER, command};
+use crate::support::wait::wait_until;
 
 /// A server in the home network, or several.
 pub(super) struct HomeServer {
@@ -51,6 +54,24 @@ impl HomeServer {
         let root = other.root();
         self.others.push(other);
         root
+    }
+
+    /// Kills the server, and waits until its port is free.
+    pub(super) fn kill(&self) {
+        self.server.signal(Signal::KILL);
+        let namespace = self.lab.namespace_of("server");
+        wait_until("the port is free", || {
+            namespace.listen((Ipv6Addr::UNSPECIFIED, 2121)).is_ok()
+        });
+    }
+
+    /// One more server in the place of the first one, which has ended: with its state, and a
+    /// directory of its own.
+    pub(super) fn serve_again(&mut self, arguments: &[&str]) -> &TestServer<Program> {
+        let state = self.server.directory().join("state");
+        let other = serve_with(&self.lab, "server", arguments, Some(state));
+        self.others.push(other);
+        &self.others[self.others.len() - 1]
     }
 
     /// The program with the server's own flags and these, which make it serve nothing.
@@ -168,8 +189,18 @@ impl HomeServer {
 
 /// A server on port 2121 of `host` that shares a new directory.
 fn serve(lab: &Lab, host: &str, arguments: &[&str]) -> TestServer<Program> {
+    serve_with(lab, host, arguments, None)
+}
+
+/// The same with the state of another one.
+fn serve_with(
+    lab: &Lab,
+    host: &str,
+    arguments: &[&str],
+    state: Option<PathBuf>,
+) -> TestServer<Program> {
     let setup = Setup::new().on_all_addresses();
-    let state = setup.directory().join("state");
+    let state = state.unwrap_or(setup.directory().join("state"));
     let setup = setup.wrapped(move |command| {
         let mut command = lab.command_on(host, &command);
         command.env("STATE_DIRECTORY", state);

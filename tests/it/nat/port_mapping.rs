@@ -11,6 +11,8 @@
 
 mod lies;
 mod miniupnpd;
+mod pcp_lies;
+mod pinhole;
 mod upnp;
 
 use std::fs;
@@ -222,6 +224,7 @@ fn check_conflict(protocol: &str) {
 fn mappings_are_renewed() {
     let options = Options {
         lifetime_max: Some(4),
+        ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
     home.server.log_with("(PCP) forwards from");
@@ -253,6 +256,7 @@ fn a_router_that_has_restarted_is_asked_again() {
 fn a_router_that_vanishes_and_comes_back_is_asked_again() {
     let options = Options {
         lifetime_max: Some(4),
+        ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
     home.server.log_with("(PCP) forwards from 11.22.33.1 ");
@@ -271,6 +275,73 @@ fn a_router_that_vanishes_and_comes_back_is_asked_again() {
     wait_until("it is asked again", || forwards() > before);
     assert_served_outside(&home, 21);
     home.finish();
+}
+
+/// The router is gone for longer than it forwards: what is announced stays, and the log and SIGUSR1
+/// say that it is of no use.
+#[test]
+fn mappings_that_are_lost_are_announced_and_reported() {
+    let options = Options {
+        lifetime_max: Some(4),
+        ..Options::default()
+    };
+    let (home, router) = mapped("pcp", &options);
+    home.server.log_with("(PCP) forwards from 11.22.33.1 ");
+    router.pause(true);
+    let line = "--port-mapping: the router 192.168.77.1 forwards nothing (PCP: it does not answer); the \
+                mappings are lost, and clients outside cannot connect until it answers again; clients \
+                outside are still given its address 11.22.33.1; look at the router\n";
+    home.server.log_with(line);
+    home.server.signal(Signal::USR1);
+    wait_until("the report", || {
+        home.server.log().matches(line).count() == 2
+    });
+    router.pause(false);
+    let forwards = || home.server.log().matches("(PCP) forwards from").count();
+    wait_until("it is asked again", || forwards() == 2);
+    assert_served_outside(&home, 21);
+    home.finish_with(|log| assert_eq!(log.matches(line).count(), 2, "{log}"));
+}
+
+/// The router permits some ports only. Those that it does not are not searched for.
+#[test]
+fn ports_that_are_not_permitted_are_left_out() {
+    // With NAT-PMP, miniupnpd looks for a number among all that there are, for each port.
+    for protocol in ["pcp", "upnp"] {
+        let options = Options {
+            allowed: Some("60000-60001"),
+            ..Options::default()
+        };
+        let lab = sealed_lab();
+        let router = Miniupnpd::start(&lab, &options);
+        let flags = ["-r", "60000-60019", "--port-mapping", protocol];
+        let home = HomeServer::within(lab, &flags);
+        home.server
+            .log_with("passive ports that the router does not forward are left out: 60002-60019; ");
+        let log = home.server.log();
+        assert!(
+            log.contains("clients outside cannot reach the control port: "),
+            "{log}"
+        );
+        assert_eq!(router.mapped(&home.lab).len(), 2, "{protocol}");
+        home.finish();
+    }
+}
+
+/// None of the range: clients outside could log in, and no more.
+#[test]
+fn a_range_that_is_not_permitted_is_one_warning() {
+    let options = Options {
+        allowed: Some("2121"),
+        ..Options::default()
+    };
+    let (home, router) = mapped("upnp", &options);
+    let line = "the router forwards none of the passive ports 60000-60003: it does not permit it; permit \
+                UPnP in its settings; clients outside can log in, and every transfer fails; permit these \
+                ports in its settings, or give others with --passive-ports\n";
+    home.server.log_with(line);
+    assert_eq!(router.mapped(&home.lab).len(), 1);
+    home.finish_with(|log| assert_eq!(log.matches(line).count(), 1, "{log}"));
 }
 
 /// SIGHUP: ports that are not wanted any more are removed.
@@ -331,11 +402,36 @@ fn a_server_that_was_killed_finds_its_mappings_again() {
     assert_eq!(router.mapped(&home.lab), before);
 }
 
+/// What a former run had forwarded, and this one does not want, is removed: here everyone could log
+/// in from outside.
+#[test]
+fn ports_of_a_server_that_was_killed_are_removed() {
+    for protocol in ["pcp", "nat-pmp", "upnp"] {
+        let (mut home, router) = mapped(protocol, &Options::default());
+        home.server.log_with(" forwards from 11.22.33.1 ");
+        home.kill();
+        assert_eq!(router.mapped(&home.lab).len(), 5);
+        let flags = [
+            "-r",
+            "60000-60001",
+            "--anonymous",
+            "--port-mapping",
+            protocol,
+        ];
+        let again = home.serve_again(&flags);
+        again.log_with("to 192.168.77.2: the passive ports 60000-60001\n");
+        again.signal(Signal::TERM);
+        again.log_with("Z INFO  ended\n");
+        assert_eq!(router.mapped(&home.lab), [""; 0], "{protocol}");
+    }
+}
+
 /// The provider gives the router another address while a client is connected.
 #[test]
 fn another_public_address_reaches_running_sessions() {
     let options = Options {
         lifetime_max: Some(4),
+        ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
     home.server.log_with("(PCP) forwards from 11.22.33.1 ");

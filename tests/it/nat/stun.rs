@@ -10,12 +10,15 @@ use crate::support::lab::Lab;
 use crate::support::process;
 
 /// coturn on the client's host; dropping it ends it.
-struct StunServer(Child);
+pub(super) struct StunServer(Child);
 
 impl StunServer {
-    fn start(lab: &Lab) -> Self {
+    pub(super) fn start(lab: &Lab, address: &str) -> Self {
         let mut command = lab.on("client", "turnserver");
-        let mut child = process::start(command.args(COTURN));
+        command
+            .args(COTURN)
+            .arg(format!("--listening-ip={address}"));
+        let mut child = process::start(&mut command);
         for output in [
             child.stdout.take().map(process::drain),
             child.stderr.take().map(process::drain),
@@ -40,7 +43,7 @@ fn the_announced_address_is_what_a_stun_server_sees() {
         "stun::the_announced_address_is_what_a_stun_server_sees",
         || {
             let lab = home_network(&Router::default());
-            let stun = StunServer::start(&lab);
+            let stun = StunServer::start(&lab, "203.0.113.9");
             let flags = "-n stun:203.0.113.9 -r 60000-60009 --masquerade-refresh 1";
             let flags: Vec<&str> = flags.split(' ').collect();
             let home = HomeServer::within(lab, &flags);
@@ -80,13 +83,12 @@ table ip moved {
     }
 }";
 
-const COTURN: [&str; 8] = [
+const COTURN: [&str; 7] = [
     "-n",
     "--stun-only",
     "--no-cli",
     "--no-tls",
     "--no-dtls",
-    "--listening-ip=203.0.113.9",
     "--log-file=stdout",
     "--pidfile=/dev/null",
 ];

@@ -75,6 +75,11 @@ fn the_corpus_of_stun_servers_passes() {
     replay("stun", fuzz::stun);
 }
 
+#[test]
+fn the_corpus_of_routers_with_upnp_passes() {
+    replay("upnp", fuzz::upnp);
+}
+
 #[track_caller]
 fn replay(target: &str, run: impl Fn(&[u8])) {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));

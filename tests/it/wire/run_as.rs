@@ -158,6 +158,49 @@ fn the_user_is_in_the_sandbox() {
     assert!(!log.contains(" ERROR "), "{log}");
 }
 
+/// What the server knows its port mappings by after a crash is the user's, with and without TLS.
+/// Where it cannot be stored, the start says so.
+#[test]
+fn the_user_stores_the_nonce_of_port_mappings() {
+    let accounts = Accounts::new();
+    let mapping = ["--port-mapping", "pcp"];
+    let start = |state: &Path, extra: &[&str]| {
+        let setup = Setup::new().flags(&mapping).flags(extra);
+        search(setup.directory());
+        serve_with_state(&accounts, setup, state)
+    };
+    let directory = TempDir::new().expect("a temporary directory");
+    search(directory.path());
+    for extra in [&[][..], &["--tls"]] {
+        let state = directory.path().join(format!("state{}", extra.len()));
+        let file = state.join("port-mapping-nonce");
+        let server = start(&state, extra);
+        wait_until("the file", || file.exists());
+        let metadata = fs::metadata(&file).expect("the file");
+        assert_eq!((metadata.uid(), metadata.mode() & 0o777), (4711, 0o600));
+        server.finish();
+        // A server that was root has left them.
+        let before = fs::read(&file).expect("the file");
+        for entry in fs::read_dir(&state).expect("the directory") {
+            chown(entry.expect("a file").path(), Some(0), Some(0)).expect("a file");
+        }
+        chown(&state, Some(0), Some(0)).expect("the directory");
+        let server = start(&state, extra);
+        server.log_with("--port-mapping: ");
+        assert_eq!(fs::read(&file).expect("the file"), before);
+        assert_eq!(fs::metadata(&file).expect("the file").uid(), 4711);
+        let log = server.finish();
+        assert!(!log.contains("cannot be written"), "{log}");
+    }
+    let file = directory.path().join("file");
+    fs::write(&file, "").expect("a file");
+    let server = start(&file.join("state"), &[]);
+    server.log_with(
+        "after a crash, the server will not know its port mappings (PCP) again until they end",
+    );
+    server.finish();
+}
+
 /// Listeners stay open. One that needs a right of root is refused, and the others stay as they are,
 /// also where one would have to be closed first.
 #[test]

@@ -22,14 +22,19 @@ pub fn pcp(data: &[u8]) {
     let inner = u16::from_be_bytes([*high, *low]);
     let lifetime = if style & 1 == 0 { 3600 } else { 0 };
     let request = PcpMapRequest {
-        client: Ipv4Addr::new(192, 168, 77, 2),
+        client: if style & 8 == 0 {
+            Ipv4Addr::new(192, 168, 77, 2).into()
+        } else {
+            Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2).into()
+        },
         nonce,
         inner,
         outer: if lifetime == 0 { 0 } else { inner },
         lifetime,
+        exact: high & 1 != 0,
     };
     let sent = request.encode();
-    assert_eq!(sent.len(), 60);
+    assert_eq!(sent.len(), if request.exact { 64 } else { 60 });
     let mut header = vec![2, 0x81, 0, style >> 4, 0, 0, 0, (style & 1) ^ 1];
     header.resize(24, 0);
     let datagram = match style & 6 {
@@ -91,21 +96,20 @@ fn read(sent: &[u8], datagram: &[u8]) -> Option<PcpMapResponse> {
         return refused;
     }
     let address: [u8; 16] = datagram[44..60].try_into().ok()?;
-    let address = match IpAddr::from(Ipv6Addr::from(address)).to_canonical() {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    };
+    let address = IpAddr::from(Ipv6Addr::from(address)).to_canonical();
+    // The prefix of IPv4 addresses.
+    let was_v4 = sent[8..20] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
     let outer = u16::try_from(number(42, 2)).ok()?;
     let is_removal = sent[4..8] == [0; 4];
     let is_good = match (is_removal, lifetime) {
         (true, 0) => true,
         (true, _) | (false, 0) => false,
-        (false, _) => outer != 0 && address.is_some(),
+        (false, _) => outer != 0 && address.is_ipv4() == was_v4,
     };
     is_good.then_some(PcpMapResponse {
         epoch,
         result: Ok(PcpMapping {
-            address: address.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            address,
             outer,
             lifetime,
         }),

@@ -36,6 +36,9 @@ pub(super) fn text(
     if let Some(Ok(router)) = &evidence.router {
         text.push_str(&wrap("", 0, WIDTH, &router.text));
     }
+    if let Some(Ok(firewall)) = &evidence.firewall {
+        text.push_str(&wrap("", 0, WIDTH, firewall));
+    }
     for part in [
         picture(settings, evidence, WIDTH),
         audience(settings, WIDTH),

@@ -1,13 +1,10 @@
 //! Ports that the router is asked to forward: what it does not do, and what is not asked for.
 
-use std::net::IpAddr;
-
-use ftp_proto::Reach;
-
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::Finding;
+use crate::nat::port_mapping::double_nat::another_router;
 use crate::nat::port_mapping::job::may_map_control_port;
-use crate::settings::{AddressSource, Settings};
+use crate::settings::Settings;
 
 pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     if !settings.port_mapping.is_on() {
@@ -17,7 +14,7 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(control_port(settings));
     findings.extend(router(settings, evidence));
     findings.extend(double_nat(settings, evidence));
-    findings.extend(ipv6(settings, evidence));
+    findings.extend(ipv6(evidence));
     findings
 }
 
@@ -53,27 +50,16 @@ fn router(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
 /// A STUN server on the Internet sees another address than the router calls its own.
 fn double_nat(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
     let router = evidence.router.as_ref()?.as_ref().ok()?.public.address()?;
-    let source = settings.masquerade_address.as_ref();
-    let stun = source.filter(|source| matches!(source, AddressSource::Stun { .. }))?;
-    let seen = stun.known(&evidence.known)?;
-    (seen != router).then(|| {
-        Finding::failure(format!(
-            "{stun} answers {seen}, and the router says that its public address is {router}: another \
-             router is in between, which has to forward the same ports to {router}; without one, leave \
-             out --masquerade-address"
-        ))
-    })
+    Some(Finding::failure(another_router(
+        settings,
+        &evidence.known,
+        router,
+    )?))
 }
 
-/// IPv6 needs no translation, but most routers let nothing in.
-fn ipv6(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
-    let addresses = settings.local_addresses(&evidence.interfaces).into_iter();
-    let mut addresses = addresses.filter(IpAddr::is_ipv6);
-    let is_open = addresses.any(|address| Reach::of(address) == Reach::Public);
-    is_open.then(|| {
-        Finding::note(
-            "--port-mapping is for IPv4: IPv6 is not opened; open these ports for this machine in \
-             the router's firewall, for clients that connect over IPv6",
-        )
-    })
+/// IPv6 needs no translation, but most routers let nothing in. Only `--check` asks them for this;
+/// the server's own log has its own line.
+fn ipv6(evidence: &Evidence) -> Option<Finding> {
+    let problem = evidence.firewall.as_ref()?.as_ref().err()?;
+    Some(Finding::note(problem.clone()))
 }

@@ -1,15 +1,17 @@
 //! One protocol with one router: a port is forwarded, or no longer.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::epoch::RouterEpoch;
-use super::link::{INTERVALS, Link, NoAnswer};
+use super::link::{INTERVALS, Link, NoAnswer, REMOVAL_INTERVALS};
 use super::nat_pmp::{NatPmpAnswer, NatPmpProblem, NatPmpRequest, NatPmpResponse};
 use super::nonce::NonceSecret;
-use super::outcome::{GrantedPort, MappingFailure};
-use super::pcp::{PcpMapRequest, PcpMapping, PcpProblem};
+use super::outcome::{GrantedPort, MappingFailure, is_refusal, other_version};
+use super::pcp_client::{OuterNumber, PcpClient};
 use super::public_address::PublicSide;
+use super::record::MadeMapping;
 use super::router::Router;
 use super::upnp::UpnpService;
 use crate::settings::MappingProtocol;
@@ -19,26 +21,32 @@ use crate::settings::MappingProtocol;
 pub(super) struct RouterClient {
     pub(super) protocol: MappingProtocol,
     pub(super) router: Router,
-    secret: NonceSecret,
+    pcp: PcpClient,
+    /// NAT-PMP's.
     epoch: RouterEpoch,
-    /// The router has forgotten its mappings since [`take_restarted`](Self::take_restarted).
+    /// NAT-PMP: the router has forgotten its mappings since the last
+    /// [`take_restarted`](Self::take_restarted).
     restarted: bool,
     /// NAT-PMP and UPnP: what the router says about itself; a mapping does not say it.
     public: Option<PublicSide>,
     /// UPnP: where the router is asked.
     upnp: Option<UpnpService>,
+    /// The router's number for each port that it may have forwarded for this server, whether its
+    /// answer has arrived or not.
+    made: BTreeMap<u16, u16>,
 }
 
 impl RouterClient {
-    pub(super) fn new(protocol: MappingProtocol, router: Router, secret: NonceSecret) -> Self {
+    pub(super) fn new(protocol: MappingProtocol, router: Router, secret: &NonceSecret) -> Self {
         Self {
             protocol,
             router,
-            secret,
+            pcp: PcpClient::new(router.ends(), secret),
             epoch: RouterEpoch::default(),
             restarted: false,
             public: None,
             upnp: None,
+            made: BTreeMap::new(),
         }
     }
 
@@ -54,41 +62,66 @@ impl RouterClient {
             }
             MappingProtocol::Upnp => {
                 // A router that has restarted may have other places.
-                self.upnp = Some(UpnpService::discover(self.router)?);
-                let address = self.service(link)?.public_address()?;
+                if link.is_ending() {
+                    return Err(NoAnswer::Ending.into());
+                }
+                let (service, address) = UpnpService::discover(self.router)?;
+                self.upnp = Some(service);
                 self.public = Some(judge(address)?);
             }
         }
         Ok(())
     }
 
-    /// Asks for a port, or for more time for it.
+    /// Asks for a port, or for more time for it. NAT-PMP may give any number.
     pub(super) fn map(
         &mut self,
         link: &mut Link,
         inner: u16,
-        outer: u16,
+        outer: OuterNumber,
+        lease: Duration,
+    ) -> Result<GrantedPort, MappingFailure> {
+        let answer = self.ask_for(link, inner, outer, lease);
+        match &answer {
+            Ok(granted) if granted.is_foreign => {}
+            Ok(granted) => drop(self.made.insert(inner, granted.outer)),
+            // Perhaps the request has arrived.
+            Err(MappingFailure::NoAnswer(_) | MappingFailure::Unbelievable(_)) => {
+                let (OuterNumber::Exact(number) | OuterNumber::Any(number)) = outer;
+                self.made.entry(inner).or_insert(number);
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    fn ask_for(
+        &mut self,
+        link: &mut Link,
+        inner: u16,
+        outer: OuterNumber,
         lease: Duration,
     ) -> Result<GrantedPort, MappingFailure> {
         let lifetime = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX).max(1);
+        let (OuterNumber::Exact(number) | OuterNumber::Any(number)) = outer;
         let granted = match self.protocol {
             MappingProtocol::Pcp => {
-                let request = self.pcp_request(inner, outer, lifetime);
-                let mapping = self.ask_pcp(link, &request, &INTERVALS)?;
+                let mapping = self.pcp.map(link, inner, outer, lifetime)?;
                 GrantedPort {
                     outer: mapping.outer,
                     lease: Duration::from_secs(mapping.lifetime.into()),
                     public: judge(mapping.address)?,
+                    is_foreign: false,
                 }
             }
             MappingProtocol::Upnp => {
                 let public = self.public.clone().ok_or(NoAnswer::Silence)?;
-                self.service(link)?.map(inner, outer, lease, &public)?
+                self.service(link)?.map(inner, number, lease, &public)?
             }
             MappingProtocol::NatPmp => {
                 let request = NatPmpRequest::Map {
                     inner,
-                    outer,
+                    outer: number,
                     lifetime,
                 };
                 let answer = self.ask_nat_pmp(link, request, &INTERVALS)?;
@@ -101,6 +134,7 @@ impl RouterClient {
                     outer,
                     lease: Duration::from_secs(lifetime.into()),
                     public,
+                    is_foreign: false,
                 }
             }
         };
@@ -114,12 +148,9 @@ impl RouterClient {
         inner: u16,
         outer: u16,
     ) -> Result<(), MappingFailure> {
-        match self.protocol {
-            MappingProtocol::Upnp => self.service(link)?.unmap(outer),
-            MappingProtocol::Pcp => {
-                let request = self.pcp_request(inner, 0, 0);
-                self.ask_pcp(link, &request, &REMOVAL_INTERVALS).map(drop)
-            }
+        let answer = match self.protocol {
+            MappingProtocol::Upnp => self.service(link)?.unmap(inner, outer),
+            MappingProtocol::Pcp => self.pcp.unmap(link, inner, &REMOVAL_INTERVALS),
             MappingProtocol::NatPmp => {
                 let request = NatPmpRequest::Map {
                     inner,
@@ -129,7 +160,85 @@ impl RouterClient {
                 self.ask_nat_pmp(link, request, &REMOVAL_INTERVALS)
                     .map(drop)
             }
+        };
+        if !matches!(answer, Err(MappingFailure::NoAnswer(_))) {
+            self.made.remove(&inner);
         }
+        answer
+    }
+
+    /// What it may have left there, as a former run of the server has recorded it.
+    pub(super) fn restored(made: &[MadeMapping], secret: &NonceSecret) -> Vec<Self> {
+        let mut clients: Vec<Self> = Vec::new();
+        for mapping in made {
+            let (IpAddr::V4(address), IpAddr::V4(own)) = (mapping.router, mapping.own) else {
+                continue;
+            };
+            let router = Router { address, own };
+            let mut known = clients.iter_mut();
+            let is_it =
+                |client: &&mut Self| client.protocol == mapping.protocol && client.router == router;
+            match known.find(is_it) {
+                Some(client) => drop(client.made.insert(mapping.inner, mapping.outer)),
+                None => {
+                    let mut client = Self::new(mapping.protocol, router, secret);
+                    client.made.insert(mapping.inner, mapping.outer);
+                    clients.push(client);
+                }
+            }
+        }
+        clients
+    }
+
+    /// For [`restored`](Self::restored).
+    pub(super) fn recorded(&self) -> impl Iterator<Item = MadeMapping> {
+        self.made.iter().map(|(inner, outer)| MadeMapping {
+            protocol: self.protocol,
+            router: self.router.address.into(),
+            scope: 0,
+            own: self.router.own.into(),
+            inner: *inner,
+            outer: *outer,
+        })
+    }
+
+    /// Whether the router may forward a port for this server.
+    pub(super) fn has_mappings(&self) -> bool {
+        !self.made.is_empty()
+    }
+
+    /// Ends the forwarding of those ports. The router may be gone: then there is no answer.
+    pub(super) fn unmap_made(
+        &mut self,
+        link: &mut Link,
+        is_unwanted: impl Fn(u16) -> bool,
+        until: Instant,
+    ) {
+        if self.protocol == MappingProtocol::Upnp
+            && self.upnp.is_none()
+            && self.made.keys().any(|inner| is_unwanted(*inner))
+            && self.begin(link).is_err()
+        {
+            return;
+        }
+        let mut unanswered = 0;
+        for (inner, outer) in self.made.clone() {
+            if !is_unwanted(inner) {
+                continue;
+            }
+            if let Err(MappingFailure::NoAnswer(_)) = self.unmap(link, inner, outer) {
+                unanswered += 1;
+            }
+            // One answer may get lost.
+            if unanswered >= 2 || Instant::now() > until {
+                return;
+            }
+        }
+    }
+
+    /// Whether the router finds another number by itself if the one that was asked for is taken.
+    pub(super) fn router_chooses(&self) -> bool {
+        self.protocol != MappingProtocol::Upnp
     }
 
     /// UPnP: whether mappings last until they are removed.
@@ -139,7 +248,7 @@ impl RouterClient {
 
     /// Whether the router has forgotten its mappings since the last call.
     pub(super) fn take_restarted(&mut self) -> bool {
-        std::mem::take(&mut self.restarted)
+        std::mem::take(&mut self.restarted) | self.pcp.take_restarted()
     }
 
     /// UPnP: requests are not interrupted, so that none begins when the thread is to end.
@@ -148,36 +257,6 @@ impl RouterClient {
             return Err(NoAnswer::Ending.into());
         }
         Ok(self.upnp.as_mut().ok_or(NoAnswer::Silence)?)
-    }
-
-    fn pcp_request(&self, inner: u16, outer: u16, lifetime: u32) -> PcpMapRequest {
-        PcpMapRequest {
-            client: self.router.own,
-            nonce: self.secret.nonce_for(self.router.address),
-            inner,
-            outer,
-            lifetime,
-        }
-    }
-
-    fn ask_pcp(
-        &mut self,
-        link: &mut Link,
-        request: &PcpMapRequest,
-        intervals: &[Duration],
-    ) -> Result<PcpMapping, MappingFailure> {
-        let read = |datagram: &[u8]| match request.response(datagram) {
-            Ok(response) => Ok(Ok(response)),
-            Err(PcpProblem::OtherVersion(version)) if is_refusal(datagram) => Ok(Err(version)),
-            Err(problem) => Err(problem),
-        };
-        let response = link.exchange(&request.encode(), intervals, read)?;
-        let response = response.map_err(|version| other_version(version, "NAT-PMP"))?;
-        self.on_epoch(response.epoch);
-        response.result.map_err(|refusal| match refusal.0 {
-            1 | 4 | 5 | 9 => MappingFailure::OtherProtocol(refusal.to_string()),
-            _ => MappingFailure::Refused(refusal.to_string()),
-        })
     }
 
     fn ask_nat_pmp(
@@ -189,40 +268,30 @@ impl RouterClient {
         let read = |datagram: &[u8]| match request.response(datagram) {
             Ok(response) => Ok(Ok(response)),
             Err(NatPmpProblem::OtherVersion(version)) if is_refusal(datagram) => Ok(Err(version)),
-            Err(problem) => Err(problem),
+            // Late, or the second one of a request that was repeated.
+            Err(NatPmpProblem::OtherPort) => Err(None),
+            Err(problem) => Err(Some(problem)),
         };
-        let response = link.exchange(&request.encode(), intervals, read)?;
+        let response = link.exchange(
+            self.router.ends().router,
+            &request.encode(),
+            intervals,
+            read,
+        )?;
         let NatPmpResponse { epoch, result } =
             response.map_err(|version| other_version(version, "PCP"))?;
-        self.on_epoch(epoch);
+        self.restarted |= self.epoch.on_answer(epoch, Instant::now());
         result.map_err(|refusal| match refusal.0 {
             1 | 5 => MappingFailure::OtherProtocol(refusal.to_string()),
             _ => MappingFailure::Refused(refusal.to_string()),
         })
     }
+}
 
-    fn on_epoch(&mut self, epoch: u32) {
-        self.restarted |= self.epoch.on_answer(epoch, Instant::now());
+fn judge(address: impl Into<IpAddr>) -> Result<PublicSide, MappingFailure> {
+    match address.into() {
+        IpAddr::V4(address) => PublicSide::of(address).map_err(MappingFailure::Unbelievable),
+        // The codec refuses it for a request over IPv4.
+        IpAddr::V6(address) => Err(MappingFailure::Unbelievable(address.to_string())),
     }
 }
-
-fn judge(address: Ipv4Addr) -> Result<PublicSide, MappingFailure> {
-    PublicSide::of(address).map_err(MappingFailure::Unbelievable)
-}
-
-/// Whether a datagram of the other protocol says that it does not know this one's version (RFC
-/// 6887, section 9 and appendix A): both have the version and then the response's bit, and the
-/// result 1 in the fourth byte.
-fn is_refusal(datagram: &[u8]) -> bool {
-    matches!(datagram, [0 | 2, operation, _, 1, ..] if operation & 0x80 != 0) && datagram.len() >= 8
-}
-
-fn other_version(version: u8, name: &str) -> MappingFailure {
-    MappingFailure::OtherProtocol(match version {
-        0 | 2 => format!("speaks {name} only"),
-        version => format!("speaks version {version} only"),
-    })
-}
-
-/// The server ends meanwhile.
-const REMOVAL_INTERVALS: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(500)];

@@ -1,10 +1,11 @@
 //! What the router is to forward.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::net::port_probe::describe_ports;
 use crate::settings::{Listen, MappingProtocol, Settings};
 
 /// The ports to be forwarded, and how the router is asked.
@@ -14,10 +15,13 @@ pub(crate) struct MappingJob {
     pub(crate) interface: Option<String>,
     /// The IPv4 addresses that the server listens on; the unspecified one for all of this machine.
     pub(crate) listen: BTreeSet<Ipv4Addr>,
+    /// The IPv6 addresses, in the same way.
+    pub(crate) listen_v6: BTreeSet<Ipv6Addr>,
     /// Each inner port once, the control port first.
     pub(crate) ports: Vec<WantedPort>,
     pub(crate) lease: Duration,
     pub(crate) nonce_file: PathBuf,
+    pub(crate) record_file: PathBuf,
 }
 
 /// A port of this machine that the router is to forward.
@@ -53,10 +57,18 @@ impl MappingJob {
                     IpAddr::V4(address) => Some(address),
                     IpAddr::V6(_) => listen.dual_stack.then_some(Ipv4Addr::UNSPECIFIED),
                 });
+        let listen_v6 = bound
+            .iter()
+            .filter_map(|(address, _)| match address.ip().to_canonical() {
+                IpAddr::V6(address) if !address.is_loopback() => Some(address),
+                _ => None,
+            });
         let port = |implicit_tls: bool| {
-            let mut bound = bound.iter();
-            let found = bound.find(|(_, listen)| listen.implicit_tls == implicit_tls);
-            found.map(|(address, _)| address.port())
+            let bound = bound.iter();
+            let found = bound.filter(|(_, listen)| listen.implicit_tls == implicit_tls);
+            // With `-p 0` each has another port, and no router leads to a loopback one.
+            let best = found.min_by_key(|(address, _)| address.ip().is_loopback());
+            best.map(|(address, _)| address.port())
         };
         let mut ports = Vec::new();
         if may_map_control_port(settings) {
@@ -84,11 +96,31 @@ impl MappingJob {
             protocols: mapping.protocols.clone(),
             interface: mapping.interface.clone(),
             listen: listen.collect(),
+            listen_v6: listen_v6.collect(),
             ports,
             lease: mapping.lease,
             nonce_file: mapping.nonce_file(),
+            record_file: mapping.record_file(),
         })
     }
+}
+
+/// Ports in words, such as "the control port 2121, the passive ports 60000-60009".
+pub(super) fn describe_wanted<'a>(ports: impl Iterator<Item = &'a WantedPort>) -> String {
+    let mut parts = Vec::new();
+    let mut passive = BTreeSet::new();
+    for port in ports {
+        let number = port.inner;
+        match port.purpose {
+            PortPurpose::Control => parts.push(format!("the control port {number}")),
+            PortPurpose::ImplicitTls => parts.push(format!("port {number} (implicit TLS)")),
+            PortPurpose::Passive => drop(passive.insert(number)),
+        }
+    }
+    if !passive.is_empty() {
+        parts.push(format!("the passive ports {}", describe_ports(&passive)));
+    }
+    parts.join(", ")
 }
 
 /// Whether everyone on the Internet may reach the control port: only if a password is asked for, or
@@ -139,6 +171,19 @@ mod tests {
             &format!("{on} {user} -i ::1 -i 127.0.0.1"),
             "21=2121 60000=60000 60001=60001",
         );
+    }
+
+    /// With `-p 0`.
+    #[test]
+    fn a_loopback_listener_is_not_forwarded() {
+        let settings =
+            settings("-r 60000 --port-mapping auto -u bob -P x -i 127.0.0.1 -i 10.0.0.5");
+        let bound = settings.listen.iter().zip([40_001, 40_002]);
+        let bound: Vec<(SocketAddr, Listen)> = bound
+            .map(|(listen, port)| (SocketAddr::new(listen.address.ip(), port), *listen))
+            .collect();
+        let job = MappingJob::new(&settings, &bound).unwrap();
+        assert_eq!(job.ports[0].inner, 40_002);
     }
 
     /// The whole Internet would get in.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
+use std::time::Instant;
 
 use log::Level;
 
@@ -19,8 +20,14 @@ use crate::settings::MappingProtocol;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     answers: Option<Answers>,
+    /// When the mappings end; `None`: they do not end by themselves.
+    ends_at: Option<Instant>,
+    /// They have ended.
+    ended: bool,
     /// Why there is no newer answer.
     trouble: Option<String>,
+    /// About IPv6.
+    pinholes: Vec<LogLine>,
     /// The lines that describe the last state.
     logged: Vec<LogLine>,
     /// What was noticed once, such as a restart.
@@ -49,6 +56,7 @@ impl Ledger {
         router: Router,
         job: &MappingJob,
         result: PassResult,
+        ends_at: Option<Instant>,
     ) {
         if result.restarted && self.trouble.is_none() {
             self.note(format!(
@@ -57,6 +65,8 @@ impl Ledger {
             ));
         }
         self.trouble = None;
+        self.ends_at = ends_at;
+        self.ended = false;
         self.answers = Some(Answers {
             protocol,
             router,
@@ -71,12 +81,39 @@ impl Ledger {
         self.trouble = Some(trouble);
     }
 
-    /// The port is not forwarded any more.
-    pub(super) fn forget(&mut self, inner: u16) {
-        if let Some(answers) = &mut self.answers {
-            answers.result.granted.remove(&inner);
-            answers.wanted.retain(|port| port.inner != inner);
+    /// The same at this router; another one has other numbers.
+    pub(super) fn held_at(&self, router: Router) -> BTreeMap<u16, u16> {
+        let answers = self.answers.as_ref();
+        let is_other = answers.is_some_and(|answers| answers.router != router);
+        if is_other {
+            BTreeMap::new()
+        } else {
+            self.held()
         }
+    }
+
+    /// This is the router now, and it has not answered: the answers of another one, or those to
+    /// another address of this machine, are of no use.
+    pub(super) fn forget_other(&mut self, router: Router) {
+        self.answers.take_if(|answers| answers.router != router);
+    }
+
+    /// When the mappings end that are not renewed.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        let is_open = self.trouble.is_some() && self.answers.is_some() && !self.ended;
+        self.ends_at.filter(|_| is_open)
+    }
+
+    /// Whether the mappings have just ended.
+    pub(super) fn take_ended(&mut self, now: Instant) -> bool {
+        let has_ended = self.next_end().is_some_and(|end| end <= now);
+        self.ended |= has_ended;
+        has_ended
+    }
+
+    /// The state over IPv6.
+    pub(super) fn set_pinholes(&mut self, lines: Vec<LogLine>) {
+        self.pinholes = lines;
     }
 
     /// Something that is logged once.
@@ -87,7 +124,8 @@ impl Ledger {
 
     /// The state, with the lines that are new since the last call.
     pub(super) fn update(&mut self) -> MappingUpdate {
-        let state = self.state();
+        let mut state = self.state();
+        state.extend(self.pinholes.iter().cloned());
         let mut lines = std::mem::take(&mut self.events);
         let is_new = |line: &&LogLine| !self.logged.contains(line);
         lines.extend(state.iter().filter(is_new).cloned());
@@ -130,11 +168,11 @@ impl Ledger {
         let mut push = |level, text| lines.push(LogLine { level, text });
         if let Some(trouble) = &self.trouble {
             let meanwhile = match &self.answers {
-                Some(_) => "what it forwards may end; it is asked again",
-                None => {
-                    "no port is forwarded; it is asked again, or forward the ports by hand \
-                     (--rules prints the rules) and give --masquerade-address"
-                }
+                Some(answers) if self.ended => answers.ended(),
+                Some(_) => "what it forwards may end; it is asked again".to_owned(),
+                None => "no port is forwarded; it is asked again, or forward the ports by hand \
+                         (--rules prints the rules) and give --masquerade-address"
+                    .to_owned(),
             };
             push(
                 Level::Warn,
@@ -146,6 +184,9 @@ impl Ledger {
         };
         if self.trouble.is_none() {
             push(Level::Info, answers.forwarded());
+        }
+        if self.ended {
+            return lines;
         }
         let (router, result) = (answers.router.address, &answers.result);
         if let Some(problem) = result.public.problem() {
@@ -173,11 +214,20 @@ impl Ledger {
             }
         }
         for (reason, ports) in answers.refused_passive() {
+            let is_all = ports.len() == answers.inner(PortPurpose::Passive).count();
             let ports = describe_ports(&ports);
-            let text = format!(
-                "passive ports that the router does not forward are left out: {ports}; the router \
-                 {reason}"
-            );
+            let text = if is_all {
+                format!(
+                    "the router forwards none of the passive ports {ports}: it {reason}; clients \
+                     outside can log in, and every transfer fails; permit these ports in its settings, \
+                     or give others with --passive-ports"
+                )
+            } else {
+                format!(
+                    "passive ports that the router does not forward are left out: {ports}; the router \
+                     {reason}"
+                )
+            };
             push(Level::Warn, text);
         }
         lines
@@ -189,6 +239,18 @@ impl Answers {
         let wanted = self.wanted.iter();
         let wanted = wanted.filter(move |port| port.purpose == purpose);
         wanted.map(|port| port.inner)
+    }
+
+    /// That nothing is forwarded any more, and what clients are given all the same.
+    fn ended(&self) -> String {
+        let announced = match self.result.public.address() {
+            Some(address) => format!("; clients outside are still given its address {address}"),
+            None => String::new(),
+        };
+        format!(
+            "the mappings are lost, and clients outside cannot connect until it answers again\
+             {announced}; look at the router"
+        )
     }
 
     /// What is forwarded where, in one line.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::router::{ANNOUNCEMENT_PORT, Router};
+use super::router::{ANNOUNCEMENT_PORT, LinkEnds};
 
-/// The socket to one router, and the poll of the thread.
+/// The sockets to a router, one for each family of addresses, and the poll of the thread.
 #[derive(Debug)]
 pub(super) struct Link {
     poll: Poll,
@@ -23,14 +23,14 @@ pub(super) struct Link {
     _waker: Arc<Waker>,
     /// Set while the thread is to end: then no answer is waited for.
     ending: Arc<AtomicBool>,
-    open: Option<OpenLink>,
+    open: Vec<OpenLink>,
     /// What the router has sent that is no answer.
     ignored: BTreeSet<String>,
 }
 
 #[derive(Debug)]
 struct OpenLink {
-    router: Router,
+    ends: LinkEnds,
     socket: UdpSocket,
     announcements: Option<UdpSocket>,
 }
@@ -57,58 +57,60 @@ impl Link {
             events: Events::with_capacity(16),
             _waker: waker.clone(),
             ending,
-            open: None,
+            open: Vec::new(),
             ignored: BTreeSet::new(),
         };
         Ok((link, waker))
     }
 
-    /// Connects to this router, and to no other any more. Datagrams that do not come from its
-    /// address and port do not arrive.
-    pub(super) fn connect(&mut self, router: Router) -> io::Result<()> {
-        let is_same = |open: &OpenLink| open.router == router;
-        if self.open.as_ref().is_some_and(is_same) {
+    /// Connects to this router, and to no other of its family any more. Datagrams that do not come
+    /// from its address and port do not arrive.
+    pub(super) fn connect(&mut self, ends: LinkEnds) -> io::Result<()> {
+        if self.open.iter().any(|open| open.ends == ends) {
             return Ok(());
         }
-        self.open = None;
+        let is_other = |open: &OpenLink| open.ends.router.is_ipv4() != ends.router.is_ipv4();
+        self.open.retain(is_other);
         self.ignored.clear();
-        let mut socket = UdpSocket::bind((router.own, 0).into())?;
-        socket.connect(router.port())?;
+        let mut socket = UdpSocket::bind(ends.own)?;
+        socket.connect(ends.router)?;
         let registry = self.poll.registry();
         registry.register(&mut socket, ANSWERS, Interest::READABLE)?;
         // Without them the next renewal notices a restart.
-        let mut announcements = announcement_socket(router.own).ok();
+        let mut announcements = announcement_socket(ends).ok();
         if let Some(socket) = &mut announcements {
             registry.register(socket, ANNOUNCEMENTS, Interest::READABLE)?;
         }
-        self.open = Some(OpenLink {
-            router,
+        self.open.push(OpenLink {
+            ends,
             socket,
             announcements,
         });
         Ok(())
     }
 
-    /// Sends the request, again after each of the intervals but the last, until `read` takes a
-    /// datagram.
+    /// Sends the request to a router that is connected, again after each of the intervals but the
+    /// last, until `read` takes a datagram. It returns the problem of one that is no answer, and
+    /// `None` for one that is nothing special.
     pub(super) fn exchange<T, P: Display>(
         &mut self,
+        router: SocketAddr,
         request: &[u8],
         intervals: &[Duration],
-        mut read: impl FnMut(&[u8]) -> Result<T, P>,
+        mut read: impl FnMut(&[u8]) -> Result<T, Option<P>>,
     ) -> Result<T, NoAnswer> {
         let mut until = Instant::now();
         for interval in intervals {
-            self.send(request)?;
+            self.send(router, request)?;
             until += *interval;
             loop {
                 if self.is_ending() {
                     return Err(NoAnswer::Ending);
                 }
-                while let Some(datagram) = self.receive()? {
+                while let Some(datagram) = self.receive(router)? {
                     match read(&datagram) {
                         Ok(answer) => return Ok(answer),
-                        Err(problem) => self.ignore(&problem),
+                        Err(problem) => self.ignore(problem),
                     }
                 }
                 let left = until.saturating_duration_since(Instant::now());
@@ -124,26 +126,16 @@ impl Link {
     /// Waits until the waker is called, the router announces something, or the time is over.
     /// Returns what was announced.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> Vec<Vec<u8>> {
-        if self.poll_for(timeout).is_err() {
-            return Vec::new();
+        // Those that arrived during an exchange: the poll has reported them once.
+        let early = self.announced();
+        if !early.is_empty() || self.poll_for(timeout).is_err() {
+            return early;
         }
-        let Some(open) = &self.open else {
-            return Vec::new();
-        };
-        let (Some(socket), from) = (&open.announcements, open.router.port()) else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        let mut buffer = [0; DATAGRAM_BYTES_MAX];
-        for _ in 0..DATAGRAMS_MAX {
-            match socket.recv_from(&mut buffer) {
-                Ok((count, sender)) if sender == from => found.push(buffer[..count].to_vec()),
-                // Of another router, or of someone who would like to be one.
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        found
+        self.announced()
+    }
+
+    fn announced(&self) -> Vec<Vec<u8>> {
+        self.open.iter().flat_map(OpenLink::announced).collect()
     }
 
     /// What the router has sent that was no answer, since the last call.
@@ -161,15 +153,22 @@ impl Link {
         self.ending.store(false, Ordering::Release);
     }
 
-    fn ignore(&mut self, problem: &dyn Display) {
+    fn ignore(&mut self, problem: Option<impl Display>) {
         // The texts differ in a number at most.
         if self.ignored.len() < IGNORED_MAX {
-            self.ignored.insert(problem.to_string());
+            let problem = problem.map(|problem| problem.to_string());
+            self.ignored.extend(problem);
         }
     }
 
-    fn send(&mut self, request: &[u8]) -> Result<(), NoAnswer> {
-        let open = self.open.as_ref().ok_or(NoAnswer::Silence)?;
+    fn open_link(&self, router: SocketAddr) -> Result<&OpenLink, NoAnswer> {
+        let mut open = self.open.iter();
+        let found = open.find(|open| open.ends.router == router);
+        found.ok_or(NoAnswer::Silence)
+    }
+
+    fn send(&self, router: SocketAddr, request: &[u8]) -> Result<(), NoAnswer> {
+        let open = self.open_link(router)?;
         // An earlier datagram may have met a closed port: that is reported once.
         let sent = open.socket.send(request);
         let sent = sent.or_else(|_| open.socket.send(request));
@@ -177,8 +176,8 @@ impl Link {
     }
 
     /// The next datagram that has arrived.
-    fn receive(&mut self) -> Result<Option<Vec<u8>>, NoAnswer> {
-        let open = self.open.as_ref().ok_or(NoAnswer::Silence)?;
+    fn receive(&self, router: SocketAddr) -> Result<Option<Vec<u8>>, NoAnswer> {
+        let open = self.open_link(router)?;
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         match open.socket.recv(&mut buffer) {
             Ok(count) => Ok(Some(buffer[..count].to_vec())),
@@ -199,6 +198,28 @@ impl Link {
     }
 }
 
+impl OpenLink {
+    /// What this router has announced.
+    fn announced(&self) -> Vec<Vec<u8>> {
+        let Some(socket) = &self.announcements else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        let mut buffer = [0; DATAGRAM_BYTES_MAX];
+        for _ in 0..DATAGRAMS_MAX {
+            match socket.recv_from(&mut buffer) {
+                Ok((count, sender)) if sender == self.ends.router => {
+                    found.push(buffer[..count].to_vec());
+                }
+                // Of another router, or of someone who would like to be one.
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        found
+    }
+}
+
 fn no_answer(error: io::Error) -> NoAnswer {
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable => NoAnswer::Silence,
@@ -207,14 +228,25 @@ fn no_answer(error: io::Error) -> NoAnswer {
 }
 
 /// Routers announce restarts to all hosts of their network (RFC 6887, section 14.1).
-fn announcement_socket(own: Ipv4Addr) -> io::Result<UdpSocket> {
+fn announcement_socket(ends: LinkEnds) -> io::Result<UdpSocket> {
     let kind = Type::DGRAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::UDP))?;
+    let domain = Domain::for_address(ends.router);
+    let socket = Socket::new(domain, kind, Some(Protocol::UDP))?;
     // Other programs on this machine may wait for them too.
     socket.set_reuse_address(true)?;
-    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ANNOUNCEMENT_PORT));
-    socket.bind(&address.into())?;
-    socket.join_multicast_v4(&ALL_HOSTS, &own)?;
+    let any: IpAddr = match (ends.own.ip(), ends.router) {
+        (IpAddr::V4(own), _) => {
+            socket.join_multicast_v4(&ALL_HOSTS, &own)?;
+            Ipv4Addr::UNSPECIFIED.into()
+        }
+        (IpAddr::V6(_), SocketAddr::V6(router)) => {
+            socket.set_only_v6(true)?;
+            socket.join_multicast_v6(&ALL_NODES, router.scope_id())?;
+            Ipv6Addr::UNSPECIFIED.into()
+        }
+        (IpAddr::V6(_), SocketAddr::V4(_)) => return Err(ErrorKind::InvalidInput.into()),
+    };
+    socket.bind(&SocketAddr::new(any, ANNOUNCEMENT_PORT).into())?;
     Ok(UdpSocket::from_std(socket.into()))
 }
 
@@ -226,7 +258,12 @@ pub(super) const INTERVALS: [Duration; 3] = [
     Duration::from_millis(1250),
 ];
 
+/// The server ends meanwhile.
+pub(super) const REMOVAL_INTERVALS: [Duration; 2] =
+    [Duration::from_millis(250), Duration::from_millis(500)];
+
 const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 const WAKER: Token = Token(0);
 const ANSWERS: Token = Token(1);

@@ -4,10 +4,8 @@
 //! A router gives a mapping only to the owner of its nonce. Without the file, the mappings of a
 //! server that has crashed stay closed to the next one until they end.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use log::info;
@@ -15,6 +13,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::{Digest, Sha256};
 
 use super::pcp::MappingNonce;
+use super::record::store;
 use crate::settings::file::{load, reason};
 
 /// What the nonces follow from.
@@ -35,7 +34,7 @@ impl NonceSecret {
             return Ok(Self(secret));
         }
         let secret = Self::random()?;
-        if let Err(error) = secret.store(file) {
+        if let Err(error) = store(file, &secret.0) {
             let file = file.display();
             let reason = reason(&error);
             info!(
@@ -58,32 +57,14 @@ impl NonceSecret {
         Ok(Self(secret))
     }
 
-    /// Whole or not at all.
-    fn store(&self, file: &Path) -> io::Result<()> {
-        if let Some(directory) = file.parent() {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(0o700).create(directory)?;
-        }
-        let new = file.with_extension("new");
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        let mut opened = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)?;
-        opened.write_all(&self.0)?;
-        fs::rename(new, file)
-    }
-
     /// That for one router: no router learns that of another (RFC 6887, section 11.2).
-    pub(super) fn nonce_for(&self, router: Ipv4Addr) -> MappingNonce {
+    pub(super) fn nonce_for(&self, router: IpAddr) -> MappingNonce {
         let mut digest = Sha256::new();
         digest.update(self.0);
-        digest.update(router.octets());
+        match router {
+            IpAddr::V4(router) => digest.update(router.octets()),
+            IpAddr::V6(router) => digest.update(router.octets()),
+        }
         let mut nonce = MappingNonce::default();
         let length = nonce.len();
         nonce.copy_from_slice(&digest.finalize()[..length]);
@@ -95,6 +76,8 @@ const SECRET_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::net::Ipv4Addr;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -103,7 +86,8 @@ mod tests {
     fn the_nonce_of_a_router_stays() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("state/nonce");
-        let [one, other] = [Ipv4Addr::new(192, 168, 77, 1), Ipv4Addr::new(10, 0, 0, 1)];
+        let [one, other] =
+            [[192, 168, 77, 1], [10, 0, 0, 1]].map(|address| Ipv4Addr::from(address).into());
         let first = NonceSecret::load(&file).unwrap();
         assert_eq!(
             fs::metadata(&file).unwrap().permissions().mode() & 0o777,

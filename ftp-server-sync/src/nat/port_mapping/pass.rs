@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::client::RouterClient;
 use super::job::{MappingJob, PortPurpose, WantedPort};
-use super::link::Link;
-use super::outcome::{GrantedPort, MappingFailure};
+use super::link::{Link, NoAnswer};
+use super::outcome::{GrantedPort, MappingFailure, TAKEN};
+use super::pcp_client::OuterNumber;
 use super::public_address::PublicSide;
 
 /// What the router has answered about all ports.
@@ -22,6 +23,8 @@ pub(super) struct PassResult {
     pub(super) lease: Duration,
     /// It has forgotten the mappings of the round before.
     pub(super) restarted: bool,
+    /// The answers are not complete: it is asked again soon.
+    pub(super) is_partial: bool,
 }
 
 /// Asks for every port of the job. `held` has the router's numbers of the last round, which are to
@@ -63,20 +66,9 @@ fn map_once(
             answer => round.add(port.inner, answer)?,
         }
     }
-    let mut numbers = round.other_numbers(job);
-    for inner in taken {
-        let mut answer = Err(MappingFailure::Taken);
-        for outer in numbers.by_ref().take(NUMBERS_TRIED_MAX) {
-            answer = client.map(link, inner, outer, job.lease);
-            if !matches!(answer, Err(MappingFailure::Taken)) {
-                break;
-            }
-        }
-        let refused = |failure| match failure {
-            MappingFailure::Taken => MappingFailure::Refused(failure.to_string()),
-            failure => failure,
-        };
-        round.add(inner, answer.map_err(refused))?;
+    for inner in &taken {
+        let answer = round.search(client, link, job, *inner);
+        round.add(*inner, answer)?;
     }
     let Some(public) = round.public else {
         let reason = round.refused.into_values().next();
@@ -90,6 +82,7 @@ fn map_once(
         refused: round.refused,
         lease: round.lease.unwrap_or(job.lease).min(job.lease),
         restarted: false,
+        is_partial: round.faults > 0,
     })
 }
 
@@ -100,9 +93,78 @@ struct Round {
     granted: BTreeMap<u16, u16>,
     refused: BTreeMap<u16, String>,
     lease: Option<Duration>,
+    /// Ports without an answer that is any use.
+    faults: usize,
+    /// The search for other numbers.
+    search: NumberSearch,
+}
+
+/// Numbers that are tried in the place of those that are taken. A router that permits few ports
+/// must not keep the others waiting.
+#[derive(Debug, Default)]
+struct NumberSearch {
+    /// UPnP: those that were not tried yet.
+    numbers: Option<RangeInclusive<u16>>,
+    /// UPnP: those that were taken too.
+    failed: usize,
+    /// PCP: the router has found none for another port.
+    is_over: bool,
 }
 
 impl Round {
+    /// Asks for another number.
+    fn search(
+        &mut self,
+        client: &mut RouterClient,
+        link: &mut Link,
+        job: &MappingJob,
+        inner: u16,
+    ) -> Result<GrantedPort, MappingFailure> {
+        if client.router_chooses() {
+            return self.search_by_router(client, link, job, inner);
+        }
+        let mut numbers = match self.search.numbers.take() {
+            Some(numbers) => numbers,
+            None => self.other_numbers(job),
+        };
+        let mut answer = Err(MappingFailure::Taken);
+        for _ in 0..NUMBERS_TRIED_MAX {
+            if self.search.failed >= NUMBERS_FAILED_MAX {
+                break;
+            }
+            let Some(outer) = numbers.next() else {
+                break;
+            };
+            answer = client.map(link, inner, OuterNumber::Exact(outer), job.lease);
+            if !matches!(answer, Err(MappingFailure::Taken)) {
+                break;
+            }
+            self.search.failed += 1;
+        }
+        self.search.numbers = Some(numbers);
+        answer.map_err(as_refusal)
+    }
+
+    fn search_by_router(
+        &mut self,
+        client: &mut RouterClient,
+        link: &mut Link,
+        job: &MappingJob,
+        inner: u16,
+    ) -> Result<GrantedPort, MappingFailure> {
+        if self.search.is_over {
+            return Err(as_refusal(MappingFailure::Taken));
+        }
+        let answer = client.map(link, inner, OuterNumber::Any(inner), job.lease);
+        let found = match answer {
+            // It may look at all numbers.
+            Err(MappingFailure::NoAnswer(NoAnswer::Silence)) => Err(MappingFailure::Taken),
+            answer => answer,
+        };
+        self.search.is_over = found.is_err();
+        found.map_err(as_refusal)
+    }
+
     /// Numbers for ports whose own are taken, above all that are in use. Routers with UPnP could
     /// choose one (AddAnyPortMapping), but miniupnpd then chooses numbers that lead to other ports
     /// of this machine already.
@@ -116,7 +178,8 @@ impl Round {
         }
     }
 
-    /// Takes an answer about a port. Others than refusals end the round.
+    /// Takes an answer about a port. One that gets lost does not end the round, if there were
+    /// others.
     fn add(
         &mut self,
         inner: u16,
@@ -128,12 +191,21 @@ impl Round {
                 self.refused.insert(inner, reason);
                 return Ok(());
             }
+            Err(
+                failure @ (MappingFailure::Unbelievable(_)
+                | MappingFailure::NoAnswer(NoAnswer::Silence)),
+            ) if self.public.is_some() && self.faults < FAULTS_MAX => {
+                self.faults += 1;
+                self.refused.insert(inner, failure.to_string());
+                return Ok(());
+            }
             Err(failure) => return Err(failure),
         };
         let GrantedPort {
             outer,
             lease,
             public,
+            is_foreign: _,
         } = granted;
         let first = self.public.get_or_insert_with(|| public.clone());
         if *first != public {
@@ -150,6 +222,14 @@ impl Round {
     }
 }
 
+/// Another machine's number ends nothing but the wish for it.
+fn as_refusal(failure: MappingFailure) -> MappingFailure {
+    match failure {
+        MappingFailure::Taken => MappingFailure::Refused(TAKEN.to_owned()),
+        failure => failure,
+    }
+}
+
 /// Routers often keep the ports below 1024 to themselves: then the control port has the number that
 /// it has here, rather than any other one.
 fn map_port(
@@ -159,7 +239,7 @@ fn map_port(
     wished: u16,
     lease: Duration,
 ) -> Result<GrantedPort, MappingFailure> {
-    let answer = client.map(link, port.inner, wished, lease);
+    let answer = client.map(link, port.inner, OuterNumber::Exact(wished), lease);
     let is_other = match &answer {
         Ok(granted) => granted.outer != wished && granted.outer != port.inner,
         Err(MappingFailure::Refused(_) | MappingFailure::Taken) => true,
@@ -172,8 +252,12 @@ fn map_port(
         // A port that is forwarded keeps its number.
         client.unmap(link, port.inner, granted.outer)?;
     }
-    client.map(link, port.inner, port.inner, lease)
+    client.map(link, port.inner, OuterNumber::Exact(port.inner), lease)
 }
 
+/// Ports without a good answer in a round that goes on.
+const FAULTS_MAX: usize = 2;
 /// Numbers that are tried for one port.
 const NUMBERS_TRIED_MAX: usize = 16;
+/// Those that may be taken in one round.
+const NUMBERS_FAILED_MAX: usize = 64;

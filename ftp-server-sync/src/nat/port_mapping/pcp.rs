@@ -1,10 +1,10 @@
-//! Messages of PCP (RFC 6887), for TCP over IPv4: the opcode MAP, what answers it, and what a
-//! router announces after a restart.
+//! Messages of PCP (RFC 6887), for TCP: the opcode MAP, what answers it, and what a router
+//! announces after a restart.
 //!
 //! Pure, and self-contained: a fuzz target compiles this file too.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What the router recognizes the owner of a mapping by; secret (RFC 6887, section 11.2).
 pub(crate) type MappingNonce = [u8; 12];
@@ -12,14 +12,17 @@ pub(crate) type MappingNonce = [u8; 12];
 /// To forward a port, or no longer: then `outer` and `lifetime` are 0 (sections 11.1 and 15.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PcpMapRequest {
-    /// The address that the request is sent from, and that connections are forwarded to.
-    pub(crate) client: Ipv4Addr,
+    /// The address that the request is sent from, and that connections are forwarded to. With an
+    /// IPv6 address, the router's firewall lets them in (section 11.2).
+    pub(crate) client: IpAddr,
     pub(crate) nonce: MappingNonce,
     pub(crate) inner: u16,
     /// The number that the router should have for it.
     pub(crate) outer: u16,
     /// In seconds.
     pub(crate) lifetime: u32,
+    /// No other number than `outer` is of use: the option PREFER_FAILURE (section 13.2).
+    pub(crate) exact: bool,
 }
 
 /// The answer of the router.
@@ -33,7 +36,7 @@ pub(crate) struct PcpMapResponse {
 /// What the router grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PcpMapping {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) outer: u16,
     /// In seconds; 0: the port is not forwarded any more.
     pub(crate) lifetime: u32,
@@ -52,9 +55,11 @@ pub(crate) enum PcpProblem {
     OtherVersion(u8),
     /// The response to another opcode, or a request.
     OtherRequest,
-    /// The response to a request with another nonce, or for another port.
-    OtherMapping,
-    /// It forwards from no IPv4 address or port, or for no time.
+    /// The response to a request with another nonce.
+    OtherNonce,
+    /// The response about another port: late, or repeated.
+    OtherPort,
+    /// It forwards from no port or no address of the same family, or for no time.
     NoPort,
 }
 
@@ -62,13 +67,20 @@ impl PcpMapRequest {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut message = vec![VERSION, MAP, 0, 0];
         message.extend(self.lifetime.to_be_bytes());
-        message.extend(self.client.to_ipv6_mapped().octets());
+        message.extend(as_ipv6(self.client).octets());
         message.extend(self.nonce);
         message.extend([TCP, 0, 0, 0]);
         message.extend(self.inner.to_be_bytes());
         message.extend(self.outer.to_be_bytes());
-        // No address in particular (section 11.1).
-        message.extend(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets());
+        // No address in particular, of this family (section 11.1).
+        let any = match self.client {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        message.extend(as_ipv6(any).octets());
+        if self.exact {
+            message.extend([PREFER_FAILURE, 0, 0, 0]);
+        }
         message
     }
 
@@ -91,8 +103,11 @@ impl PcpMapRequest {
             };
         };
         let word = |at: usize| u16::from_be_bytes([map[at], map[at + 1]]);
-        if map[..12] != self.nonce || map[12] != TCP || word(16) != self.inner {
-            return Err(PcpProblem::OtherMapping);
+        if map[..12] != self.nonce {
+            return Err(PcpProblem::OtherNonce);
+        }
+        if map[12] != TCP || word(16) != self.inner {
+            return Err(PcpProblem::OtherPort);
         }
         let result = match header.code {
             0 => Ok(self.mapping(header.lifetime, word(18), &map[20..])?),
@@ -104,19 +119,28 @@ impl PcpMapRequest {
 
     fn mapping(&self, lifetime: u32, outer: u16, address: &[u8]) -> Result<PcpMapping, PcpProblem> {
         let address = <[u8; 16]>::try_from(address).map_err(|_| PcpProblem::Length)?;
-        let address = Ipv6Addr::from(address).to_ipv4_mapped();
-        let mapping = |address| PcpMapping {
+        let address = Ipv6Addr::from(address).to_canonical();
+        let is_usable = outer != 0 && address.is_ipv4() == self.client.is_ipv4();
+        match (self.lifetime, lifetime) {
+            // The rest is of no use then.
+            (0, 0) => {}
+            (0, _) | (_, 0) => return Err(PcpProblem::NoPort),
+            _ if is_usable => {}
+            _ => return Err(PcpProblem::NoPort),
+        }
+        Ok(PcpMapping {
             address,
             outer,
             lifetime,
-        };
-        match (self.lifetime, lifetime, address) {
-            // What it was is of no use.
-            (0, 0, _) => Ok(mapping(address.unwrap_or(Ipv4Addr::UNSPECIFIED))),
-            (0, _, _) | (_, 0, _) | (_, _, None) => Err(PcpProblem::NoPort),
-            _ if outer == 0 => Err(PcpProblem::NoPort),
-            (_, _, Some(address)) => Ok(mapping(address)),
-        }
+        })
+    }
+}
+
+/// All addresses in PCP have 16 bytes (section 5).
+fn as_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }
 
@@ -192,7 +216,8 @@ impl fmt::Display for PcpProblem {
             Self::Length => f.write_str("no message of PCP"),
             Self::OtherVersion(version) => write!(f, "a message of version {version}"),
             Self::OtherRequest => f.write_str("no response to this kind of request"),
-            Self::OtherMapping => f.write_str("a response about another mapping"),
+            Self::OtherNonce => f.write_str("a response with another nonce"),
+            Self::OtherPort => f.write_str("a response about another port"),
             Self::NoPort => f.write_str("a response without a usable address and port"),
         }
     }
@@ -212,3 +237,5 @@ const MAP: u8 = 1;
 const RESPONSE: u8 = 0x80;
 /// The number of the protocol.
 const TCP: u8 = 6;
+/// The option's code (section 13.2); it has no content.
+const PREFER_FAILURE: u8 = 2;

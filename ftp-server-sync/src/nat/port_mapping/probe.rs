@@ -12,6 +12,8 @@ use super::job::MappingJob;
 use super::link::Link;
 use super::nonce::NonceSecret;
 use super::outcome::MappingFailure;
+use super::pcp_client::OuterNumber;
+use super::pinhole::probe::ask_firewall;
 use super::public_address::PublicSide;
 use super::router::Router;
 use crate::settings::{Listen, MappingProtocol, Settings};
@@ -36,19 +38,29 @@ impl RouterReport {
     }
 }
 
-/// Asks the router; `None` if the settings do not ask for it. Takes some seconds if it is silent.
-///
-/// # Errors
-///
-/// A text with a remedy.
-pub(crate) fn ask_router(settings: &Settings) -> Option<Result<RouterReport, String>> {
+/// What the routers have answered; `None` where they are not asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RouterAnswers {
+    pub(crate) ipv4: Option<Result<RouterReport, String>>,
+    /// A sentence about its firewall.
+    pub(crate) ipv6: Option<Result<String, String>>,
+}
+
+/// Asks the routers if the settings say so. Takes some seconds if they are silent. The errors are
+/// texts with a remedy.
+pub(crate) fn ask_routers(settings: &Settings) -> RouterAnswers {
     let listen = settings
         .listen
         .iter()
         .map(|listen| (listen.address, *listen));
     let listen: Vec<(SocketAddr, Listen)> = listen.collect();
-    let job = MappingJob::new(settings, &listen)?;
-    Some(ask(&job))
+    let Some(job) = MappingJob::new(settings, &listen) else {
+        return RouterAnswers::default();
+    };
+    RouterAnswers {
+        ipv4: Some(ask(&job)),
+        ipv6: ask_firewall(&job),
+    }
 }
 
 fn ask(job: &MappingJob) -> Result<RouterReport, String> {
@@ -58,13 +70,14 @@ fn ask(job: &MappingJob) -> Result<RouterReport, String> {
     let listener = TcpListener::bind((router.own, 0)).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     let (mut link, _) = Link::new(Arc::new(AtomicBool::new(false))).map_err(failed)?;
-    link.connect(router).map_err(failed)?;
+    link.connect(router.ends()).map_err(failed)?;
     let secret = NonceSecret::random().map_err(failed)?;
     let mut troubles = Vec::new();
     for protocol in &job.protocols {
-        let mut client = RouterClient::new(*protocol, router, secret.clone());
+        let mut client = RouterClient::new(*protocol, router, &secret);
         let begun = client.begin(&mut link);
-        let granted = begun.and_then(|()| client.map(&mut link, port, port, LEASE));
+        let granted =
+            begun.and_then(|()| client.map(&mut link, port, OuterNumber::Any(port), LEASE));
         match granted {
             Ok(granted) => {
                 // If it gets lost, the mapping ends soon, and leads to a port that is closed.

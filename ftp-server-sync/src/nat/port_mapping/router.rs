@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use crate::net::gateways::default_gateway;
 use crate::net::interfaces::Interfaces;
-use crate::net::routes::default_gateway;
 use crate::settings::file::reason;
 
 /// A router, and this machine's address towards it, which the router forwards to.
@@ -13,6 +13,14 @@ use crate::settings::file::reason;
 pub(crate) struct Router {
     pub(crate) address: Ipv4Addr,
     pub(crate) own: Ipv4Addr,
+}
+
+/// This machine's address, and where the router answers. Both are of the same family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkEnds {
+    /// The port is 0: the system chooses one.
+    pub(super) own: SocketAddr,
+    pub(super) router: SocketAddr,
 }
 
 impl Router {
@@ -41,9 +49,12 @@ impl Router {
         Ok(Self { address, own })
     }
 
-    /// Where it answers PCP and NAT-PMP.
-    pub(crate) fn port(self) -> SocketAddr {
-        (self.address, ROUTER_PORT).into()
+    /// Where it answers PCP and NAT-PMP, and from where it is asked.
+    pub(super) fn ends(self) -> LinkEnds {
+        LinkEnds {
+            own: (self.own, 0).into(),
+            router: (self.address, ROUTER_PORT).into(),
+        }
     }
 }
 

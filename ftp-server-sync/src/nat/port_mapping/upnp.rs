@@ -1,59 +1,66 @@
-//! UPnP IGD (versions 1 and 2), as far as it forwards TCP ports over IPv4.
+//! UPnP IGD (versions 1 and 2), as far as it forwards TCP ports over IPv4, or lets clients in over
+//! IPv6.
 //!
 //! All that is asked and answered is at the router's own address; answers are bounded in bytes,
 //! time and depth, and no redirect is followed.
 
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 mod discovery;
+mod firewall;
 mod http;
 mod message;
+mod response;
+mod soap;
+mod ssdp;
+mod url;
 
-use http::HttpUrl;
-use message::{SoapAnswer, SoapCall};
+use message::SoapAnswer;
+use soap::{CallFailure, SoapService};
 
 use super::link::NoAnswer;
 use super::outcome::{GrantedPort, MappingFailure};
 use super::public_address::PublicSide;
 use super::router::Router;
 
+pub(super) use firewall::{FirewallStatus, UpnpFirewall};
+
 /// The service of a router that forwards ports.
 #[derive(Clone, Debug)]
 pub(super) struct UpnpService {
-    control: HttpUrl,
-    /// Its type, with the version at the end.
-    kind: String,
+    service: SoapService,
     own: Ipv4Addr,
     /// The router forwards until it is asked for the end, not for a time.
     permanent: bool,
 }
 
 impl UpnpService {
-    /// Looks for the service of this router.
-    pub(super) fn discover(router: Router) -> Result<Self, MappingFailure> {
-        let until = Instant::now() + DISCOVERY_MAX;
-        let location = discovery::find(router, until)
-            .map_err(NoAnswer::Failed)?
-            .ok_or(NoAnswer::Silence)?;
-        let (status, body) = http::get(&location, until).map_err(|_| NoAnswer::Silence)?;
-        if status != 200 {
-            let problem = format!("its description with the HTTP status {status}");
-            return Err(MappingFailure::Unbelievable(problem));
+    /// Looks for the service of this router that is connected to the Internet, and its address. A
+    /// router for several kinds of lines has one for each.
+    pub(super) fn discover(router: Router) -> Result<(Self, Ipv4Addr), MappingFailure> {
+        let services = SoapService::discover(router.ends(), &TARGETS, &KINDS)?;
+        let mut first = None;
+        for service in services.into_iter().take(SERVICES_MAX) {
+            let service = Self {
+                service,
+                own: router.own,
+                permanent: false,
+            };
+            let answer = service.public_address();
+            let is_connected = matches!(&answer, Ok(address) if !address.is_unspecified());
+            let found = answer.map(|address| (service, address));
+            if is_connected {
+                return found;
+            }
+            first.get_or_insert(found);
         }
-        let (kind, control) = message::service(&body, &location)
-            .ok_or_else(|| MappingFailure::OtherProtocol("has no service for it".to_owned()))?;
-        Ok(Self {
-            control,
-            kind,
-            own: router.own,
-            permanent: false,
-        })
+        first.unwrap_or_else(|| Err(NoAnswer::Silence.into()))
     }
 
     /// What the router says about its address.
-    pub(super) fn public_address(&self) -> Result<Ipv4Addr, MappingFailure> {
-        let answer = self.call("GetExternalIPAddress", &[])?;
+    fn public_address(&self) -> Result<Ipv4Addr, MappingFailure> {
+        let answer = self.service.call("GetExternalIPAddress", &[])?;
         // A router that is not connected may have none.
         let address = answer.value("NewExternalIPAddress").unwrap_or_default();
         match address.as_str() {
@@ -76,31 +83,71 @@ impl UpnpService {
         lease: Duration,
         public: &PublicSide,
     ) -> Result<GrantedPort, MappingFailure> {
-        let granted = |outer| GrantedPort {
+        let granted = |is_foreign| GrantedPort {
             outer,
             lease,
             public: public.clone(),
+            is_foreign,
         };
+        match self.owner(inner, outer)? {
+            EntryOwner::Nobody | EntryOwner::Own => {}
+            // Some routers give the number to the machine that asks last.
+            EntryOwner::Other => return Err(MappingFailure::Taken),
+            EntryOwner::SamePort => return Ok(granted(true)),
+        }
         let mut answer = self.add("AddPortMapping", inner, outer, lease);
-        if let Err(CallFailure::Code(ONLY_PERMANENT)) = answer {
+        if let Err(CallFailure::Code(ONLY_PERMANENT | INVALID_ARGUMENT)) = answer
+            && !self.permanent
+        {
             self.permanent = true;
             answer = self.add("AddPortMapping", inner, outer, lease);
+            self.permanent = answer.is_ok();
         }
         match answer {
-            Ok(_) => Ok(granted(outer)),
+            Ok(_) => Ok(granted(false)),
             Err(failure) => Err(failure.into()),
         }
     }
 
-    pub(super) fn unmap(&self, outer: u16) -> Result<(), MappingFailure> {
+    /// Ends a mapping of this server's own. Meanwhile another machine may have the number.
+    pub(super) fn unmap(&self, inner: u16, outer: u16) -> Result<(), MappingFailure> {
+        if let EntryOwner::Other | EntryOwner::SamePort = self.owner(inner, outer)? {
+            return Ok(());
+        }
         let outer = outer.to_string();
         let arguments = [
             ("NewRemoteHost", ""),
             ("NewExternalPort", &outer),
             ("NewProtocol", "TCP"),
         ];
-        self.call("DeletePortMapping", &arguments)?;
+        self.service.call("DeletePortMapping", &arguments)?;
         Ok(())
+    }
+
+    /// Whose mapping has this number.
+    fn owner(&self, inner: u16, outer: u16) -> Result<EntryOwner, MappingFailure> {
+        let outer = outer.to_string();
+        let arguments = [
+            ("NewRemoteHost", ""),
+            ("NewExternalPort", &outer),
+            ("NewProtocol", "TCP"),
+        ];
+        let entry = match self.service.call("GetSpecificPortMappingEntry", &arguments) {
+            Ok(entry) => entry,
+            // There is none, or the router does not say.
+            Err(CallFailure::Code(_)) => return Ok(EntryOwner::Nobody),
+            Err(CallFailure::Other(failure)) => return Err(failure),
+        };
+        let is = |name: &str, expected: &str| entry.value(name).is_none_or(|own| own == expected);
+        let is_here = is("NewInternalClient", &self.own.to_string())
+            && is("NewInternalPort", &inner.to_string());
+        Ok(if !is_here {
+            EntryOwner::Other
+        } else if is("NewPortMappingDescription", DESCRIPTION) {
+            EntryOwner::Own
+        } else {
+            EntryOwner::SamePort
+        })
     }
 
     fn add(
@@ -120,45 +167,29 @@ impl UpnpService {
             ("NewInternalPort", &texts[1]),
             ("NewInternalClient", &own),
             ("NewEnabled", "1"),
-            ("NewPortMappingDescription", "ftp-server-sync"),
+            ("NewPortMappingDescription", DESCRIPTION),
             ("NewLeaseDuration", &texts[2]),
         ];
-        self.call(action, &arguments)
-    }
-
-    fn call(&self, action: &str, arguments: &[(&str, &str)]) -> Result<SoapAnswer, CallFailure> {
-        let call = SoapCall {
-            service: &self.kind,
-            action,
-            arguments,
-        };
-        let until = Instant::now() + CALL_MAX;
-        let (status, body) = http::post(&self.control, &call.header(), &call.body(), until)
-            .map_err(|_| CallFailure::Other(NoAnswer::Silence.into()))?;
-        let answer = SoapAnswer::read(&body);
-        match (status, answer.as_ref().and_then(SoapAnswer::error), answer) {
-            (200, None, Some(answer)) => Ok(answer),
-            (_, Some(code), _) => Err(CallFailure::Code(code)),
-            _ => {
-                let problem = format!("no message of UPnP, with the HTTP status {status}");
-                Err(CallFailure::Other(MappingFailure::Unbelievable(problem)))
-            }
-        }
+        self.service.call(action, &arguments)
     }
 }
 
-/// Why a request has no good answer.
-#[derive(Debug)]
-enum CallFailure {
-    /// The router's error code.
-    Code(u16),
-    Other(MappingFailure),
+/// Whose mapping a number of the router has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EntryOwner {
+    Nobody,
+    /// This server, perhaps before it crashed.
+    Own,
+    /// Another machine, or another port of this one.
+    Other,
+    /// Someone else, for the same port of this machine, such as the router's operator.
+    SamePort,
 }
 
 impl From<CallFailure> for MappingFailure {
     fn from(failure: CallFailure) -> Self {
         match failure {
-            CallFailure::Code(CONFLICT) => Self::Taken,
+            CallFailure::Code(CONFLICT | CONFLICT_ELSEWHERE) => Self::Taken,
             CallFailure::Code(code) => Self::Refused(reason(code)),
             CallFailure::Other(failure) => failure,
         }
@@ -170,19 +201,36 @@ fn reason(code: u16) -> String {
     match code {
         401 | 602 => "does not support that request".to_owned(),
         606 => "does not permit it; permit UPnP in its settings".to_owned(),
-        CONFLICT => "has given that number to another machine".to_owned(),
+        701 => "has no room for more openings".to_owned(),
+        703 => "does not permit openings for IPv6; permit them in its settings".to_owned(),
         724 => "forwards only between the same numbers".to_owned(),
         728 => "has no room for more mappings".to_owned(),
         code => format!("answers with the error {code}"),
     }
 }
 
+/// Shown in the settings of the router.
+const DESCRIPTION: &str = "ftp-server-sync";
+
 /// ConflictInMappingEntry.
 const CONFLICT: u16 = 718;
+/// ConflictWithOtherMechanisms, of IGD 2.
+const CONFLICT_ELSEWHERE: u16 = 729;
+/// Some routers answer it to a lease that is not endless.
+const INVALID_ARGUMENT: u16 = 402;
 /// OnlyPermanentLeasesSupported.
 const ONLY_PERMANENT: u16 = 725;
 
-/// For the search and the description.
-const DISCOVERY_MAX: Duration = Duration::from_secs(2);
-/// For one request.
-const CALL_MAX: Duration = Duration::from_secs(2);
+/// Services of one router that are asked.
+const SERVICES_MAX: usize = 4;
+/// Version 2 answers to a search for the first one too.
+const TARGETS: [&str; 2] = [
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
+];
+/// The best one first.
+const KINDS: [&str; 3] = [
+    "urn:schemas-upnp-org:service:WANIPConnection:2",
+    "urn:schemas-upnp-org:service:WANIPConnection:1",
+    "urn:schemas-upnp-org:service:WANPPPConnection:1",
+];

@@ -26,6 +26,8 @@ pub(super) struct Miniupnpd {
 pub(super) struct Options {
     /// The longest time that it forwards a port for, in seconds.
     pub(super) lifetime_max: Option<u32>,
+    /// The ports of this machine that it forwards, if not all.
+    pub(super) allowed: Option<&'static str>,
 }
 
 impl Miniupnpd {
@@ -80,6 +82,15 @@ impl Miniupnpd {
         rules
     }
 
+    /// The rules that let clients in over IPv6, one a line.
+    pub(super) fn opened(&self, lab: &Lab) -> Vec<String> {
+        let mut command = lab.on("router", "nft");
+        command.args(["list", "chain", "inet", "miniupnpd", "upnp_forward"]);
+        let listed = process::run(&mut command, 20).expect_success().text();
+        let rules = listed.lines().filter(|line| line.contains(SERVER_V6));
+        rules.map(|line| line.trim().to_owned()).collect()
+    }
+
     /// Stops it, so that it answers nothing, or lets it continue.
     pub(super) fn pause(&self, pause: bool) {
         let signal = if pause { Signal::STOP } else { Signal::CONT };
@@ -111,12 +122,16 @@ impl Drop for Miniupnpd {
 }
 
 fn configuration(options: &Options) -> String {
-    let mut text = COMMON.to_owned();
+    let allowed = options.allowed.unwrap_or("1-65535");
+    let mut text = COMMON.replace("ALLOWED", allowed);
     if let Some(seconds) = options.lifetime_max {
         writeln!(text, "min_lifetime=1\nmax_lifetime={seconds}").expect("text");
     }
     text
 }
+
+/// How nft shows the destination 2001:db8:77::2.
+const SERVER_V6: &str = "@nh,192,128 0x20010db8007700000000000000000002 ";
 
 const COMMON: &str = "
 ext_ifname=wan
@@ -132,7 +147,7 @@ upnp_forward_chain=upnp_forward
 upnp_nat_chain=upnp_prerouting
 upnp_nat_postrouting_chain=upnp_postrouting
 uuid=6e5b1c7a-0000-4000-8000-000000000001
-allow 1-65535 192.168.77.0/24 1-65535
+allow 1-65535 192.168.77.0/24 ALLOWED
 deny 0-65535 0.0.0.0/0 0-65535
 ";
 

@@ -20,12 +20,14 @@ fn job() -> MappingJob {
         protocols: MappingProtocol::ALL.to_vec(),
         interface: None,
         listen: BTreeSet::new(),
+        listen_v6: BTreeSet::new(),
         ports: [port(2121, 21, PortPurpose::Control)]
             .into_iter()
             .chain(passive)
             .collect(),
         lease: Duration::from_secs(3600),
         nonce_file: "/state/nonce".into(),
+        record_file: "/state/mappings".into(),
     }
 }
 
@@ -40,6 +42,7 @@ fn result(address: &str, granted: &[(u16, u16)]) -> PassResult {
         granted,
         lease: Duration::from_secs(3600),
         restarted: false,
+        is_partial: false,
     }
 }
 
@@ -63,7 +66,7 @@ fn check(ledger: &mut Ledger, expected: &[&str]) -> PortMappings {
 fn lines_say_what_is_new() {
     let mut ledger = Ledger::default();
     let answer = |ledger: &mut Ledger, result| {
-        ledger.on_result(MappingProtocol::Pcp, ROUTER, &job(), result);
+        ledger.on_result(MappingProtocol::Pcp, ROUTER, &job(), result, None);
     };
     answer(&mut ledger, result("203.0.113.1", &ALL));
     let mappings = check(
@@ -122,6 +125,7 @@ fn an_outage_changes_no_mapping() {
         ROUTER,
         &job(),
         result("203.0.113.1", &ALL),
+        None,
     );
     let before = ledger.update();
     assert_eq!(before.lines.len(), 1);
@@ -136,9 +140,15 @@ fn an_outage_changes_no_mapping() {
         restarted: true,
         ..result("203.0.113.1", &ALL)
     };
-    ledger.on_result(MappingProtocol::NatPmp, ROUTER, &job(), restarted.clone());
+    ledger.on_result(
+        MappingProtocol::NatPmp,
+        ROUTER,
+        &job(),
+        restarted.clone(),
+        None,
+    );
     assert_eq!(ledger.update().report, before.report);
-    ledger.on_result(MappingProtocol::NatPmp, ROUTER, &job(), restarted);
+    ledger.on_result(MappingProtocol::NatPmp, ROUTER, &job(), restarted, None);
     check(
         &mut ledger,
         &["the router 192.168.77.1 has forgotten its mappings, and is asked for all of them again"],
@@ -153,6 +163,7 @@ fn without_a_public_address_the_numbers_are_known() {
         ROUTER,
         &job(),
         result("10.0.0.1", &ALL),
+        None,
     );
     let update = ledger.update();
     assert_eq!(update.mappings.public, None);
@@ -173,14 +184,68 @@ fn not_every_port_is_left_out() {
         ROUTER,
         &job(),
         result("203.0.113.1", &ALL[..1]),
+        None,
     );
     let update = ledger.update();
     assert!(update.mappings.left_out.is_empty());
-    assert!(
-        update.report[1].contains("60000-60003"),
-        "{:?}",
-        update.report
+    assert_eq!(
+        update.report[1],
+        "the router forwards none of the passive ports 60000-60003: it is full; clients outside can log \
+         in, and every transfer fails; permit these ports in its settings, or give others with \
+         --passive-ports"
     );
-    ledger.forget(2121);
-    assert_eq!(ledger.held(), BTreeMap::new());
+}
+
+/// What sessions announce stays, and the log and SIGUSR1 say that it is of no use.
+#[test]
+fn mappings_end_with_their_lease() {
+    let (mut ledger, now) = (Ledger::default(), Instant::now());
+    let end = now + Duration::from_secs(3600);
+    let answer = |ledger: &mut Ledger, ends_at| {
+        let result = result("203.0.113.1", &ALL);
+        ledger.on_result(MappingProtocol::Pcp, ROUTER, &job(), result, ends_at);
+    };
+    answer(&mut ledger, Some(end));
+    assert_eq!(ledger.next_end(), None);
+    let before = ledger.update();
+    ledger.on_trouble("the router is silent".to_owned());
+    assert_eq!(ledger.next_end(), Some(end));
+    ledger.update();
+    assert!(!ledger.take_ended(end - Duration::from_secs(1)));
+    assert!(ledger.take_ended(end));
+    assert!(!ledger.take_ended(end));
+    assert_eq!(ledger.next_end(), None);
+    let line = "--port-mapping: the router is silent; the mappings are lost, and clients outside cannot \
+                connect until it answers again; clients outside are still given its address \
+                203.0.113.1; look at the router";
+    let update = ledger.update();
+    assert_eq!(update.lines[0].text, line);
+    assert_eq!(update.report, [line]);
+    assert_eq!(update.mappings, before.mappings);
+    // Said once.
+    ledger.on_trouble("the router is silent".to_owned());
+    check(&mut ledger, &[]);
+    answer(&mut ledger, Some(end));
+    assert_eq!(ledger.update().report, before.report);
+    // Without a lease, they stay.
+    answer(&mut ledger, None);
+    ledger.on_trouble("the router is silent".to_owned());
+    assert_eq!(ledger.next_end(), None);
+}
+
+/// An outage of one router says nothing about its answers; another router has others.
+#[test]
+fn the_answers_of_another_router_are_forgotten() {
+    let mut ledger = Ledger::default();
+    let result = result("203.0.113.1", &ALL);
+    ledger.on_result(MappingProtocol::Pcp, ROUTER, &job(), result, None);
+    ledger.forget_other(ROUTER);
+    assert_eq!(ledger.held().len(), 5);
+    let other = Router {
+        address: Ipv4Addr::new(192, 168, 77, 30),
+        ..ROUTER
+    };
+    assert_eq!(ledger.held_at(other), BTreeMap::new());
+    ledger.forget_other(other);
+    assert_eq!(ledger.update().mappings, PortMappings::default());
 }

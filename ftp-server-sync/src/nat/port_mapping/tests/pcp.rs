@@ -1,15 +1,16 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::nat::port_mapping::pcp::{
     PcpMapRequest, PcpMapResponse, PcpMapping, PcpProblem, PcpRefusal, announcement,
 };
 
 const REQUEST: PcpMapRequest = PcpMapRequest {
-    client: Ipv4Addr::new(192, 168, 77, 2),
+    client: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 2)),
     nonce: *b"abcdefghijkl",
     inner: 60_000,
     outer: 60_001,
     lifetime: 3600,
+    exact: false,
 };
 const REMOVE: PcpMapRequest = PcpMapRequest {
     outer: 0,
@@ -65,9 +66,58 @@ fn a_request_is_that_of_the_rfc() {
     assert_eq!(REQUEST.encode().len(), 60);
 }
 
+/// The figures 4 and 11: an option has a code, a reserved byte and a length.
+#[test]
+fn a_request_for_an_exact_number_has_the_option() {
+    let exact = PcpMapRequest {
+        exact: true,
+        ..REQUEST
+    };
+    assert_eq!(
+        exact.encode(),
+        [&REQUEST.encode()[..], &[2, 0, 0, 0]].concat()
+    );
+    let address = Ipv4Addr::new(203, 0, 113, 1).into();
+    let mapping = PcpMapping {
+        address,
+        outer: 60_001,
+        lifetime: 120,
+    };
+    // The router repeats the option.
+    let datagram = mapped(0, 120, 60_001, "::ffff:203.0.113.1");
+    check(&exact, &[datagram, vec![2, 0, 0, 0]].concat(), Ok(mapping));
+    check(&exact, &mapped(11, 30, 60_001, "::"), Err(PcpRefusal(11)));
+}
+
+#[test]
+fn an_ipv6_address_stays_as_it_is() {
+    let own: Ipv6Addr = "2001:db8:77::2".parse().unwrap();
+    let request = PcpMapRequest {
+        client: own.into(),
+        outer: 60_000,
+        ..REQUEST
+    };
+    let sent = request.encode();
+    assert_eq!(sent[8..24], own.octets());
+    assert_eq!(sent[44..60], [0; 16]);
+    let mapping = PcpMapping {
+        address: own.into(),
+        outer: 60_000,
+        lifetime: 120,
+    };
+    check(
+        &request,
+        &mapped(0, 120, 60_000, "2001:db8:77::2"),
+        Ok(mapping),
+    );
+    // That would be a translation to IPv4.
+    let other = mapped(0, 120, 60_000, "::ffff:203.0.113.1");
+    assert_eq!(request.response(&other), Err(PcpProblem::NoPort));
+}
+
 #[test]
 fn answers_are_read() {
-    let address = Ipv4Addr::new(203, 0, 113, 1);
+    let address = Ipv4Addr::new(203, 0, 113, 1).into();
     let mapping = PcpMapping {
         address,
         outer: 60_002,
@@ -78,7 +128,7 @@ fn answers_are_read() {
     // Options follow.
     check(&REQUEST, &[datagram, vec![0; 8]].concat(), Ok(mapping));
     let removed = PcpMapping {
-        address: Ipv4Addr::UNSPECIFIED,
+        address: Ipv6Addr::UNSPECIFIED.into(),
         outer: 0,
         lifetime: 0,
     };
@@ -96,7 +146,7 @@ fn refusals_are_read_with_and_without_the_rest() {
 
 #[test]
 fn what_answers_nothing_is_no_response() {
-    use PcpProblem::{Length, NoPort, OtherMapping, OtherRequest, OtherVersion};
+    use PcpProblem::{Length, NoPort, OtherNonce, OtherPort, OtherRequest, OtherVersion};
     let good = mapped(0, 120, 60_002, "::ffff:203.0.113.1");
     check_problem(b"", Length);
     check_problem(&good[..good.len() - 4], Length);
@@ -109,16 +159,29 @@ fn what_answers_nothing_is_no_response() {
         other[1] = opcode;
         check_problem(&other, OtherRequest);
     }
-    for at in [24, 35, 36, 40, 41] {
+    for (at, problem) in [
+        (24, OtherNonce),
+        (35, OtherNonce),
+        (36, OtherPort),
+        (40, OtherPort),
+        (41, OtherPort),
+    ] {
         let mut other = good.clone();
         other[at] ^= 1;
-        check_problem(&other, OtherMapping);
+        check_problem(&other, problem);
     }
     check_problem(&mapped(0, 120, 0, "::ffff:203.0.113.1"), NoPort);
     check_problem(&mapped(0, 0, 60_002, "::ffff:203.0.113.1"), NoPort);
     check_problem(&mapped(0, 120, 60_002, "2001:db8::1"), NoPort);
     assert_eq!(REMOVE.response(&good), Err(NoPort));
-    for problem in [Length, OtherVersion(0), OtherRequest, OtherMapping, NoPort] {
+    for problem in [
+        Length,
+        OtherVersion(0),
+        OtherRequest,
+        OtherNonce,
+        OtherPort,
+        NoPort,
+    ] {
         assert!(!problem.to_string().is_empty());
     }
 }

@@ -1,24 +1,29 @@
-//! The search for the router's description (SSDP).
+//! The search for the router's description on the network.
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::http::HttpUrl;
-use crate::nat::port_mapping::router::Router;
+use super::ssdp::{location, search};
+use super::url::HttpUrl;
+use crate::nat::port_mapping::router::LinkEnds;
 
-/// Where the router describes itself; `None` if it does not answer in time.
-pub(super) fn find(router: Router, until: Instant) -> io::Result<Option<HttpUrl>> {
-    // A multicast leaves through the interface of this address.
-    let socket = UdpSocket::bind((router.own, 0))?;
-    for target in TARGETS {
-        let search = format!(
-            "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP}:{PORT}\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\n\
-             ST: {target}\r\n\r\n"
-        );
+/// Where the router describes itself; `None` if it does not answer in time. `targets` are kinds of
+/// devices and services; some routers answer only one of them.
+pub(super) fn find(
+    ends: LinkEnds,
+    targets: &[&str],
+    until: Instant,
+) -> io::Result<Option<HttpUrl>> {
+    let mut router = ends.router;
+    router.set_port(PORT);
+    let (from, group, header) = group_of(ends);
+    let socket = UdpSocket::bind(from)?;
+    for target in targets {
+        let search = search(header, target);
         // Some routers answer only one of them.
-        for host in [router.address, GROUP] {
-            socket.send_to(search.as_bytes(), (host, PORT))?;
+        for host in [router, group] {
+            socket.send_to(search.as_bytes(), host)?;
         }
     }
     let mut buffer = [0; DATAGRAM_BYTES_MAX];
@@ -34,8 +39,8 @@ pub(super) fn find(router: Router, until: Instant) -> io::Result<Option<HttpUrl>
         };
         socket.set_read_timeout(Some(left))?;
         match socket.recv_from(&mut buffer) {
-            Ok((count, sender)) if sender.ip() == router.address => {
-                if let Some(url) = location(&buffer[..count], router.address) {
+            Ok((count, sender)) if is_same_host(sender, router) => {
+                if let Some(url) = location(&buffer[..count], router) {
                     return Ok(Some(url));
                 }
             }
@@ -52,68 +57,35 @@ pub(super) fn find(router: Router, until: Instant) -> io::Result<Option<HttpUrl>
     Ok(None)
 }
 
-/// The place in an answer to the search, if it is at the router's own address.
-fn location(datagram: &[u8], router: Ipv4Addr) -> Option<HttpUrl> {
-    let text = std::str::from_utf8(datagram).ok()?;
-    let mut lines = text.lines();
-    let status = lines.next()?;
-    if !status.starts_with("HTTP/1.") || status.split(' ').nth(1) != Some("200") {
-        return None;
+/// Where the search comes from, the group of all devices, and how the header names it.
+///
+/// Over IPv6 the system chooses the address for the link: a router would not answer from the
+/// address that is asked, its link-local one, to one of a wider scope.
+fn group_of(ends: LinkEnds) -> (SocketAddr, SocketAddr, &'static str) {
+    match ends.router {
+        SocketAddr::V4(_) => (ends.own, (GROUP, PORT).into(), "239.255.255.250:1900"),
+        SocketAddr::V6(router) => {
+            let group = SocketAddrV6::new(GROUP_V6, PORT, 0, router.scope_id());
+            let any = (Ipv6Addr::UNSPECIFIED, 0).into();
+            (any, group.into(), "[FF02::C]:1900")
+        }
     }
-    let mut locations = lines.filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("location")
-            .then_some(value.trim())
-    });
-    HttpUrl::read(locations.next()?, router)
 }
 
-/// Version 2 answers to a search for the first one too.
-const TARGETS: [&str; 2] = [
-    "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
-    "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
-];
+/// The port may be another one. A link-local address is one on this link only.
+fn is_same_host(sender: SocketAddr, router: SocketAddr) -> bool {
+    let scope = |address: SocketAddr| match address {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(address) => address.scope_id(),
+    };
+    let (own, other): (IpAddr, IpAddr) = (sender.ip(), router.ip());
+    own == other && scope(sender) == scope(router)
+}
+
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
 const PORT: u16 = 1900;
 
 const DESCRIPTION_MIN: Duration = Duration::from_millis(500);
 const DATAGRAM_BYTES_MAX: usize = 2048;
 const DATAGRAMS_MAX: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_places_at_the_router_count() {
-        let router = Ipv4Addr::new(192, 168, 77, 1);
-        let check = |answer: &str, expected: Option<&str>| {
-            let found = location(answer.as_bytes(), router);
-            assert_eq!(
-                found.map(|url| url.to_string()).as_deref(),
-                expected,
-                "{answer}"
-            );
-        };
-        let good = "http://192.168.77.1:5000/rootDesc.xml";
-        check(
-            &format!("HTTP/1.1 200 OK\r\nST: x\r\nLocation: {good}\r\n\r\n"),
-            Some(good),
-        );
-        check(
-            &format!("HTTP/1.1 404 No\r\nLocation: {good}\r\n\r\n"),
-            None,
-        );
-        check(
-            &format!("NOTIFY * HTTP/1.1\r\nLocation: {good}\r\n\r\n"),
-            None,
-        );
-        check(
-            "HTTP/1.1 200 OK\r\nLocation: http://192.168.77.3/\r\n\r\n",
-            None,
-        );
-        check("HTTP/1.1 200 OK\r\n\r\n", None);
-        check("", None);
-        assert!(location(b"HTTP/1.1 200 OK\r\nLocation: \xff", router).is_none());
-    }
-}

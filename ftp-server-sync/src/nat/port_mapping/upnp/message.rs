@@ -1,10 +1,11 @@
 //! The XML of UPnP: a router's description of itself, requests and answers (SOAP).
 //!
-//! Documents with a DTD are refused: there are no entities that grow.
+//! Documents with a DTD are refused: there are no entities that grow. Pure, and self-contained: a
+//! fuzz target compiles this file too.
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::http::HttpUrl;
+use super::url::HttpUrl;
 
 /// A request to a service.
 #[derive(Debug)]
@@ -66,26 +67,30 @@ impl SoapAnswer {
     }
 }
 
-/// The service that forwards ports: its type, and where it is asked.
-pub(super) fn service(description: &[u8], location: &HttpUrl) -> Option<(String, HttpUrl)> {
-    let text = std::str::from_utf8(description).ok()?;
-    let document = parse(text)?;
+/// The services of these types, the best one first: the type of each, and where it is asked.
+pub(super) fn services(
+    description: &[u8],
+    location: &HttpUrl,
+    kinds: &[&str],
+) -> Vec<(String, HttpUrl)> {
+    let text = std::str::from_utf8(description).ok();
+    let Some(document) = text.and_then(parse) else {
+        return Vec::new();
+    };
     let base = child(document.root_element(), "URLBase").and_then(|base| location.join(base));
     let base = base.unwrap_or_else(|| location.clone());
     let services = document.descendants();
     let services = services.filter(|node| node.tag_name().name() == "service");
-    let mut found = services.filter_map(|service| {
+    let found = services.filter_map(|service| {
         let kind = child(service, "serviceType")?;
-        let rank = KINDS.iter().position(|known| *known == kind)?;
+        let rank = kinds.iter().position(|known| *known == kind)?;
         let control = base.join(child(service, "controlURL")?)?;
         Some((rank, kind.to_owned(), control))
     });
-    let first = found.next()?;
-    let best = found.fold(
-        first,
-        |best, next| if next.0 < best.0 { next } else { best },
-    );
-    Some((best.1, best.2))
+    let mut found: Vec<(usize, String, HttpUrl)> = found.collect();
+    found.sort_by_key(|(rank, _, _)| *rank);
+    let found = found.into_iter();
+    found.map(|(_, kind, control)| (kind, control)).collect()
 }
 
 fn child<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
@@ -104,24 +109,21 @@ fn parse(text: &str) -> Option<Document<'_>> {
     Document::parse_with_options(text.trim(), options).ok()
 }
 
-/// The best one first.
-const KINDS: [&str; 3] = [
-    "urn:schemas-upnp-org:service:WANIPConnection:2",
-    "urn:schemas-upnp-org:service:WANIPConnection:1",
-    "urn:schemas-upnp-org:service:WANPPPConnection:1",
-];
-
 /// Descriptions of real routers have some hundred.
 const NODES_MAX: u32 = 10_000;
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
+    const KINDS: [&str; 3] = [
+        "urn:schemas-upnp-org:service:WANIPConnection:2",
+        "urn:schemas-upnp-org:service:WANIPConnection:1",
+        "urn:schemas-upnp-org:service:WANPPPConnection:1",
+    ];
+
     fn location() -> HttpUrl {
-        let router = Ipv4Addr::new(192, 168, 77, 1);
+        let router = "192.168.77.1:1900".parse().unwrap();
         HttpUrl::read("http://192.168.77.1:5000/root.xml", router).unwrap()
     }
 
@@ -144,8 +146,8 @@ mod tests {
 
     #[track_caller]
     fn check(description: &str, expected: Option<&str>) {
-        let found = service(description.as_bytes(), &location());
-        let found = found.map(|(kind, control)| {
+        let found = services(description.as_bytes(), &location(), &KINDS);
+        let found = found.into_iter().next().map(|(kind, control)| {
             let kind = kind.rsplit("service:").next().unwrap_or_default();
             format!("{kind} {control}")
         });
@@ -163,6 +165,9 @@ mod tests {
             &description("", &both),
             Some("WANIPConnection:2 http://192.168.77.1:5000/ip2"),
         );
+        let all = services(description("", &both).as_bytes(), &location(), &KINDS);
+        let places: Vec<&str> = all.iter().map(|(_, control)| control.path()).collect();
+        assert_eq!(places, ["/ip2", "/ip1", "/ppp"]);
         check(
             &description("", &both[..2]),
             Some("WANIPConnection:1 http://192.168.77.1:5000/ip1"),
@@ -192,6 +197,18 @@ mod tests {
             &with_dtd.replace("<device>", &format!("{many}<device>")),
             None,
         );
+    }
+
+    /// In a thread of the server, which has a small stack.
+    #[test]
+    fn depth_needs_no_stack() {
+        let run = || {
+            let deep = "<a>".repeat(9_000) + &"</a>".repeat(9_000);
+            assert!(parse(&deep).is_some());
+            assert!(parse(&"<a>".repeat(40_000)).is_none());
+        };
+        let thread = std::thread::Builder::new().stack_size(128 * 1024);
+        thread.spawn(run).unwrap().join().unwrap();
     }
 
     #[test]
