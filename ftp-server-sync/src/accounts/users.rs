@@ -67,6 +67,9 @@ impl Users {
     }
 }
 
+/// What anonymous is called, whose other name is `ftp`.
+pub(crate) const ANONYMOUS: &[u8] = b"anonymous";
+
 /// Whether `name` is one of the two names of anonymous.
 pub(crate) fn is_anonymous(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")

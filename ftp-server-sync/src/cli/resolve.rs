@@ -3,6 +3,7 @@
 //! Only the directory and the password file are read, and users and groups looked up; everything
 //! else is arithmetic.
 
+mod hooks;
 mod port_mapping;
 
 use std::fs::{self, File};
@@ -52,6 +53,7 @@ pub(super) fn settings(
         tls: tls(&flags, given, environment)?,
         directory: share(&flags.directory, given, run_as.is_some())?,
         run_as,
+        hooks: hooks::settings(&flags, given)?,
         users: users(&flags, given, environment)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),

@@ -13,8 +13,8 @@ use log::{Level, error, info, log, warn};
 
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
-use super::sandbox::check_change;
 use super::{Server, share_rules};
+use super::{hooks, sandbox};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
@@ -95,7 +95,8 @@ impl Server {
             privileges::check_start(&settings)?;
         }
         let old = self.state.current();
-        check_change(&old.settings, &settings)?;
+        sandbox::check_change(&old.settings, &settings)?;
+        hooks::check_change(&old.settings, &settings)?;
         let share = old
             .share
             .updated(&settings.directory, share_rules(&settings))?;
@@ -136,6 +137,7 @@ impl Server {
         self.state
             .replace(Current::new(settings, share, interfaces, known, identity));
         self.update_port_mapping();
+        self.hooks.start(&self.state, &self.handle);
         self.certificate = certificate;
         self.state.never_connected.clear();
         self.state.reached_ports.clear();

@@ -25,6 +25,7 @@ use super::log::SessionLog;
 use super::login_name::{QuotedName, user_name};
 use super::login_state::SharedLoginState;
 use super::opening_listing::OpeningListing;
+use super::reported_login::ReportedLogin;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
 use crate::data::connection::{DataConnection, LookExtent};
@@ -66,6 +67,8 @@ pub(super) struct Connection {
     pub(super) unflushed: Option<Action>,
     /// A login whose outcome the core gets later.
     pub(super) delayed: Option<DelayedLogin>,
+    /// The login whose logout hooks have to see.
+    pub(super) reported_login: Option<ReportedLogin>,
     /// A file request that is performed in steps, and what a refusal is about, for the log.
     pub(super) long_request: Option<(LongRequest, String)>,
     pub(super) data: DataConnection,
@@ -142,6 +145,7 @@ impl Connection {
             tls: None,
             unflushed: None,
             delayed: None,
+            reported_login: None,
             long_request: None,
             data: DataConnection::new(context),
             transfer: None,
@@ -262,7 +266,10 @@ impl Connection {
                     let start = self.control.unsent().len();
                     self.control.push(&reply);
                     let text = &self.control.unsent()[start..];
-                    self.log.reply(&reply, text, self.session.user().is_some());
+                    let is_logged_in = self.session.user().is_some();
+                    if let Some(command) = self.log.reply(&reply, text, is_logged_in) {
+                        self.report_refusal(command, text);
+                    }
                 }
                 Output::Action(action) => self.perform_after_replies(action, now),
             }

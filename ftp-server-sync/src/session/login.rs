@@ -145,6 +145,7 @@ impl Connection {
         self.set_user(Some(user));
         let has_user = self.current.settings.users.user().is_some();
         self.log.logged_in(has_user && is_anonymous(user));
+        self.report_login(user, Instant::now());
         Outcome::Authenticated(Some(account))
     }
 

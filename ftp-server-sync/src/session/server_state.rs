@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
+use super::hook_queue::HookQueues;
 use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
@@ -45,6 +46,8 @@ pub(crate) struct ServerState {
     /// The failed logins of all addresses.
     pub(crate) login_throttle: LoginThrottle,
     pub(super) hash_slots: Arc<HashSlots>,
+    /// Runs of the operator's programs that wait.
+    pub(crate) hooks: Arc<HookQueues>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -157,6 +160,7 @@ impl ServerState {
             events,
             login_throttle: LoginThrottle::default(),
             hash_slots: Arc::default(),
+            hooks: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

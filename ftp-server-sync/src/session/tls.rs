@@ -7,7 +7,7 @@ use log::error;
 
 use super::connection::Connection;
 use super::login_state::LoginState;
-use crate::accounts::users::is_anonymous;
+use crate::accounts::users::{ANONYMOUS, is_anonymous};
 use crate::logging::system_text::SystemText;
 use crate::tls::{Protection, Resumption, TlsStream};
 
@@ -67,6 +67,9 @@ impl Connection {
         self.login_state.set(self.login_state());
         if !self.session.is_closed() {
             self.set_user(self.session.user());
+            if self.session.user().is_none() {
+                self.report_logout(Instant::now());
+            }
         }
         if let Some(tls) = &mut self.tls
             && !self.session.is_closed()
@@ -129,6 +132,3 @@ impl Connection {
         }
     }
 }
-
-/// What the log calls anonymous, whose other name is `ftp`.
-const ANONYMOUS: &[u8] = b"anonymous";
