@@ -20,6 +20,7 @@ mod file_errors;
 mod foreign_protocols;
 mod forwarder;
 mod hidden_passwords;
+mod hooks;
 mod killed_clients;
 mod large_listings;
 mod limits;
