@@ -23,12 +23,14 @@
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
 //! | `server/rights` | from root to another user |
 //! | `server/users` | the users file, when it changes |
+//! | `server/hooks` | the operator's programs: their processes, output and end |
 //! | `session` | the thread of one session: one poll, one loop |
 //! | `session/connection` | the core with its sockets and files; runs until it has to wait |
 //! | `session/actions` | how each action of the core is performed |
 //! | `session/control`, `session/timers`, `session/tls` | the control socket; the core's timers; TLS on it |
 //! | `session/log` | the log lines of a session |
 //! | `session/user` | home, rights and limits of a user of the file |
+//! | `session/hooks` | what a session reports to the operator's programs |
 //! | `session/server_state` | what all sessions share |
 //! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, where public addresses come from |
 //! | [`probe`] | `--probe`: a look at a server from the client's side |
@@ -81,4 +83,6 @@ mod tls;
 
 pub use logging::StderrWriter;
 pub use nat::{check, rules};
-pub use server::{Handle, Server, enter_sandbox};
+pub use server::{
+    Handle, HookHelpers, Server, enter_sandbox, is_hook_helper, run_hook_helper, start_hook_helpers,
+};

@@ -10,7 +10,10 @@ use ftp_server_sync::cli::{self, CommandLine, Invocation, ProcessStart};
 use ftp_server_sync::probe::{self, ProbeRequest, ProbeVerdict};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
-use ftp_server_sync::{Server, StderrWriter, enter_sandbox};
+use ftp_server_sync::{
+    HookHelpers, Server, StderrWriter, enter_sandbox, is_hook_helper, run_hook_helper,
+    start_hook_helpers,
+};
 
 /// The name in front of messages.
 const PROGRAM: &str = "ftp-server-sync";
@@ -22,6 +25,9 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
+    if is_hook_helper() {
+        return start_hooks();
+    }
     // Before any thread.
     let start = ProcessStart::read();
     // What it still holds at the end is written when it is dropped.
@@ -54,6 +60,10 @@ fn serve(
     warning: Option<&str>,
     stderr: &StderrWriter,
 ) -> ExitCode {
+    let hooks = match start_hook_helpers(&settings) {
+        Ok(hooks) => hooks,
+        Err(error) => return cannot_start(&error, stderr),
+    };
     // It holds for threads that start later, so this comes before the first one.
     if settings.sandbox
         && let Err(error) = enter_sandbox(&settings)
@@ -67,7 +77,7 @@ fn serve(
     for note in cli::environment_notes(env::vars_os()) {
         log::info!("note: {note}");
     }
-    let server = match start(settings, command_line) {
+    let server = match start(settings, command_line, hooks) {
         Ok(server) => server,
         Err(error) => return cannot_start(&error, stderr),
     };
@@ -83,9 +93,19 @@ fn serve(
     }
 }
 
-fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
+fn start(settings: Settings, command_line: CommandLine, hooks: HookHelpers) -> io::Result<Server> {
     let server = Server::bind(settings)?.with_signals()?.with_run_as()?;
+    let server = server.with_hook_helpers(hooks);
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
+}
+
+/// This process starts hooks for a server in a sandbox.
+fn start_hooks() -> ExitCode {
+    let stderr = StderrWriter::new();
+    match run_hook_helper(&stderr) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => cannot_start(&problem, &stderr),
+    }
 }
 
 fn check(settings: &Settings, stderr: &StderrWriter) -> ExitCode {

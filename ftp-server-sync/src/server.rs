@@ -5,6 +5,7 @@ mod admission;
 mod certificate;
 mod fd_limit;
 mod handle;
+mod hooks;
 mod listeners;
 mod mapper;
 mod port_mapping;
@@ -15,6 +16,7 @@ mod rights;
 mod sandbox;
 mod sessions;
 mod shares;
+mod shutdown;
 mod signals;
 mod users;
 
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 use ftp_proto::{Reply, canonical};
-use log::{Level, error, info, warn};
+use log::{Level, error, info};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
@@ -41,18 +43,20 @@ use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
 use crate::privileges;
-use crate::session::{Current, ServerState, SessionCommand, Start, poll_and_waker};
+use crate::session::{Current, ServerState, Start, poll_and_waker};
 use crate::settings::watched_files::WatchedFiles;
 use crate::settings::{Limits, Settings};
 use crate::tls::Identity;
 
 pub use handle::Handle;
+pub use hooks::{HookHelpers, is_hook_helper, run_hook_helper, start_hook_helpers};
 pub use sandbox::enter_sandbox;
 
 use accept_failures::AcceptFailures;
 use admission::{Admission, LoginDelays, decide};
 use fd_limit::DescriptorLimit;
 use handle::Message;
+use hooks::ServerHooks;
 use listeners::Listeners;
 use mapper::ServerMapper;
 use refusals::{Crowding, refuse};
@@ -98,6 +102,7 @@ pub struct Server {
     delays: LoginDelays,
     accept_failures: AcceptFailures,
     mapper: ServerMapper,
+    hooks: ServerHooks,
     shutdown: Shutdown,
 }
 
@@ -176,6 +181,7 @@ impl Server {
             delays: LoginDelays::default(),
             accept_failures: AcceptFailures::default(),
             mapper: ServerMapper::default(),
+            hooks: ServerHooks::default(),
             shutdown: Shutdown::No,
         })
     }
@@ -202,6 +208,14 @@ impl Server {
         self
     }
 
+    /// Lets these processes start the hooks, where this one enters a sandbox: see
+    /// [`start_hook_helpers`].
+    #[must_use]
+    pub fn with_hook_helpers(mut self, helpers: HookHelpers) -> Self {
+        self.hooks.helpers = helpers;
+        self
+    }
+
     /// The addresses that it listens on. A port that was given as 0 is the real one here.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let bound = self.listeners.bound().into_iter();
@@ -222,6 +236,7 @@ impl Server {
     pub fn run(mut self) -> io::Result<()> {
         self.log_start();
         self.update_port_mapping();
+        self.hooks.start(&self.state, &self.handle);
         loop {
             self.read_messages();
             if self.is_over() {
@@ -260,6 +275,7 @@ impl Server {
             self.certificate.next_check(),
             self.users_file.next_check(),
             removal,
+            self.hooks.deadline,
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -308,6 +324,7 @@ impl Server {
                 Message::Reload => self.reload_settings(),
                 Message::Resolved(answer) => self.on_resolved(answer),
                 Message::PortMapping(event) => self.on_port_mapping(event),
+                Message::HookThreadEnded => self.hooks.on_thread_ended(),
                 Message::Ended(number) => {
                     if let Err(client) = self.sessions.remove(number) {
                         let name = SessionName::new(number, client);
@@ -435,53 +452,6 @@ impl Server {
             }
         }
     }
-
-    /// Stops accepting. Running transfers may go on for the grace period.
-    fn end_gracefully(&mut self) {
-        let grace = self.state.current().settings.shutdown_grace;
-        if grace.is_zero() {
-            return self.end_now();
-        }
-        self.shutdown = Shutdown::Grace(Instant::now() + grace);
-        self.listeners.close_all();
-        self.sessions.send_all(SessionCommand::EndAfterTransfer);
-    }
-
-    /// Stops accepting and asks every session to end. A second call changes nothing.
-    fn end_now(&mut self) {
-        if let Shutdown::Now(_) = self.shutdown {
-            return;
-        }
-        self.shutdown = Shutdown::Now(Instant::now() + SESSIONS_END_MAX);
-        self.listeners.close_all();
-        self.sessions.send_all(SessionCommand::End);
-    }
-
-    fn is_over(&mut self) -> bool {
-        let now = Instant::now();
-        let running = self.sessions.count();
-        match self.shutdown {
-            Shutdown::No => return false,
-            _ if running == 0 => {}
-            Shutdown::Grace(deadline) if now >= deadline => {
-                warn!("{running} sessions have not ended within --shutdown-grace: ending them now");
-                self.end_now();
-                return false;
-            }
-            _ if self.mapper.removal_deadline().is_some() => {}
-            Shutdown::Now(deadline) if now >= deadline => {
-                warn!("{running} sessions did not end in time");
-            }
-            Shutdown::Grace(_) | Shutdown::Now(_) => return false,
-        }
-        // Last: transfers that were allowed to end have needed them.
-        if !self.mapper.is_removed(now) {
-            return false;
-        }
-        self.state.events.write_all(now);
-        info!("ended");
-        true
-    }
 }
 
 const WAKER: Token = Token(usize::MAX);
@@ -492,6 +462,3 @@ const EVENTS_MAX: usize = 64;
 
 /// The kind of clients for which the system has no thread or no descriptor.
 const NOT_SERVED: &str = "clients that cannot be served";
-
-/// The time that sessions have to end at a shutdown.
-const SESSIONS_END_MAX: Duration = Duration::from_secs(8);

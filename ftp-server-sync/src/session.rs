@@ -15,6 +15,8 @@ mod delayed_login;
 mod end_reason;
 mod foreign_protocol_log;
 mod hints;
+mod hook_queue;
+mod hooks;
 mod listing;
 mod log;
 mod login;
@@ -22,7 +24,9 @@ mod login_attempt;
 mod login_name;
 mod login_state;
 mod opening_listing;
+mod reported_login;
 mod server_state;
+mod stored_paths;
 mod subject;
 mod timers;
 mod tls;
@@ -45,6 +49,7 @@ use crate::logging::system_text::SystemText;
 use connection::{Connection, Turn, WAKER};
 
 pub(crate) use command::SessionCommand;
+pub(crate) use hook_queue::{HookQueue, HookRun};
 pub(crate) use login_state::{LoginState, SharedLoginState};
 pub(crate) use server_state::{Current, ServerState};
 

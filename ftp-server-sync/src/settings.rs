@@ -5,6 +5,7 @@
 
 mod address;
 pub(crate) mod file;
+mod hooks;
 pub(crate) mod load_users;
 mod local_networks;
 mod local_time;
@@ -43,6 +44,8 @@ pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, unusable};
+pub(crate) use hooks::HookKind;
+pub use hooks::HookSettings;
 pub use local_networks::LocalNetworks;
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
@@ -75,6 +78,8 @@ pub struct Settings {
     /// The user that the server becomes when it has opened what it needs; `None`: it keeps its
     /// rights.
     pub run_as: Option<RunAs>,
+    /// The operator's programs that run when clients have done something.
+    pub hooks: HookSettings,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The file of some of them, by absolute path. No client sees it.
@@ -299,6 +304,9 @@ impl Settings {
         // A client that could replace it would lead the others to another server.
         files.extend(self.address_files().cloned());
         files.extend(self.port_mapping.files_in_use());
+        // A client that could replace one would have its own program run.
+        let programs = self.hooks.programs();
+        files.extend(programs.map(|(_, program)| program.to_owned()));
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
     }

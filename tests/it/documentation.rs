@@ -5,7 +5,8 @@
 //! blocks.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -164,6 +165,9 @@ impl Place {
         let directory = TempDir::new().expect("a temporary directory");
         fs::create_dir(directory.path().join("share")).expect("a directory to share");
         fs::write(directory.path().join("password"), "secret\n").expect("a password");
+        let hook = directory.path().join("hook");
+        fs::write(&hook, "#!/bin/sh\n").expect("a program");
+        fs::set_permissions(&hook, Permissions::from_mode(0o755)).expect("a mode");
         Self { directory }
     }
 
@@ -178,6 +182,7 @@ impl Place {
             (CONFIGURATION, "conf"),
             ("/etc/ftp-server-sync.password", "password"),
             ("bob.password", "password"),
+            ("/usr/local/bin/ftp-move-photos", "hook"),
             ("/srv/ftp", "share"),
         ];
         names.iter().fold(text.to_owned(), |text, (printed, name)| {

@@ -23,6 +23,7 @@ mod forwarder;
 mod hash_password;
 mod hashed_passwords;
 mod hidden_passwords;
+mod hooks;
 mod killed_clients;
 mod large_listings;
 mod limits;

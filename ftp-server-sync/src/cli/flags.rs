@@ -283,6 +283,19 @@ pub(super) struct Flags {
     /// and every program
     #[argh(switch)]
     pub(super) sandbox: bool,
+    /// run this program after each upload that has left a file: a path, without arguments; the
+    /// variables FTP_FILE, FTP_PATH, FTP_USER, FTP_RESULT and others say what happened
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) on_upload: Option<PathBuf>,
+    /// the same after each login, logout, upload, download, delete, rename, mkdir, rmdir and
+    /// refused command: FTP_EVENT says which
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) on_event: Option<PathBuf>,
+    /// how long one run of these programs may take; then it is ended, with all that it has started
+    /// [60]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(from_str_fn(values::number::<1, 86_400>), default = "60")]
+    pub(super) hook_timeout: u32,
     /// the text that greets clients [FTP server ready.]
     #[argh(option, arg_name = "TEXT", from_str_fn(values::banner))]
     pub(super) banner: Option<String>,

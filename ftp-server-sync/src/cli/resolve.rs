@@ -3,6 +3,7 @@
 //! Only the directory, the password file and the users file are read, and users and groups looked
 //! up; everything else is arithmetic.
 
+mod hooks;
 mod port_mapping;
 pub(super) mod users;
 
@@ -51,6 +52,7 @@ pub(super) fn settings(
         users: users::users(&flags, given, environment)?,
         users_file: users::file(&flags),
         create_homes: users::creates_homes(&flags, given)?,
+        hooks: hooks::settings(&flags, given)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),

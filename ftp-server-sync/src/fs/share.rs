@@ -265,6 +265,11 @@ impl SessionShare {
         Ok(root)
     }
 
+    /// The path of the directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.share.place.path
+    }
+
     /// How often the session has lost the directory, or found another one.
     pub(crate) fn changes(&self) -> u64 {
         self.changes

@@ -95,6 +95,12 @@ impl SandboxRules {
         rules.any(|rule| path.starts_with(&rule.path) && rule.access >= access)
     }
 
+    /// Whether what has this path may be changed.
+    pub(crate) fn allow_change(&self, path: &Path) -> bool {
+        let real = path.canonicalize();
+        real.is_ok_and(|real| self.allow(&real, AllowedAccess::Change))
+    }
+
     /// The first of what is needed and exists that these rules do not allow.
     pub(crate) fn first_refused<'a>(&self, needed: &'a [NeededPath]) -> Option<&'a NeededPath> {
         needed.iter().find(|needed| {

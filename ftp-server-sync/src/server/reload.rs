@@ -13,8 +13,7 @@ use log::{Level, error, info, log, warn};
 
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
-use super::sandbox::check_change;
-use super::{Server, shares};
+use super::{Server, hooks, sandbox, shares};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
@@ -105,7 +104,8 @@ impl Server {
             privileges::check_start(&settings)?;
         }
         let old = self.state.current();
-        check_change(&old.settings, &settings)?;
+        sandbox::check_change(&old.settings, &settings)?;
+        hooks::check_change(&old.settings, &settings)?;
         let share = shares::updated_share(&old.share, &settings)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let users_file = shares::watch(&settings, now);
@@ -146,6 +146,7 @@ impl Server {
         self.replace_users(new.with_homes_of(&old));
         self.users_file = users_file;
         self.update_port_mapping();
+        self.hooks.start(&self.state, &self.handle);
         self.certificate = certificate;
         self.state.never_connected.clear();
         self.state.reached_ports.clear();

@@ -96,7 +96,10 @@ impl Connection {
                 | FileRequest::RemoveDirectory(_)
                 | FileRequest::DeleteFile(_)
                 | FileRequest::Rename { .. },
-            ) => self.log.changed(request, command),
+            ) => {
+                self.log.changed(request, command);
+                self.report_change(request);
+            }
             _ => {}
         }
         Some(Outcome::File(result))

@@ -25,6 +25,7 @@ use super::log::SessionLog;
 use super::login_name::{QuotedName, user_name};
 use super::login_state::SharedLoginState;
 use super::opening_listing::OpeningListing;
+use super::reported_login::ReportedLogin;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
 use super::user_sessions::SessionUser;
@@ -69,6 +70,8 @@ pub(super) struct Connection {
     pub(super) unflushed: Option<Action>,
     /// A login whose outcome the core gets later.
     pub(super) delayed: Option<DelayedLogin>,
+    /// The login whose logout hooks have to see.
+    pub(super) reported_login: Option<ReportedLogin>,
     /// A file request that is performed in steps, and what a refusal is about, for the log.
     pub(super) long_request: Option<(LongRequest, String)>,
     pub(super) data: DataConnection,
@@ -146,6 +149,7 @@ impl Connection {
             tls: None,
             unflushed: None,
             delayed: None,
+            reported_login: None,
             long_request: None,
             data: DataConnection::new(context),
             transfer: None,
@@ -272,7 +276,10 @@ impl Connection {
                     let first = text.split(|&byte| byte == b'\r').next().unwrap_or(text);
                     let shown = self.session.names().decode(first);
                     let shown = shown.as_deref().unwrap_or(first);
-                    self.log.reply(&reply, shown, self.session.user().is_some());
+                    let is_logged_in = self.session.user().is_some();
+                    if let Some(command) = self.log.reply(&reply, shown, is_logged_in) {
+                        self.report_refusal(command, shown);
+                    }
                 }
                 Output::Action(action) => self.perform_after_replies(action, now),
             }

@@ -307,6 +307,7 @@ impl Connection {
         if let Some(entries) = transfer.entries() {
             self.report_data(DataEvent::Entries(entries));
         }
+        self.report_transfer(&transfer.request, &facts, result);
         self.data.finish(result, transfer.is_upload(), now);
         let transfer = transfer.id();
         self.answer(Outcome::TransferEnded { transfer, result });

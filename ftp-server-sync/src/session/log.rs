@@ -4,17 +4,15 @@
 //! Names come from the network: they are escaped. No line ever holds a password, and strangers
 //! cannot cause lines without limit.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ftp_proto::text::{Printable, loggable, printable};
 use ftp_proto::{
-    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Refusal, Reply,
-    TransferError, WireNames, limits,
+    Announcement, FileRequest, NeverConnected, PassiveOffer, Refusal, Reply, TransferError,
+    WireNames, limits,
 };
 use log::{Level, debug, info, log, log_enabled, warn};
 
@@ -23,6 +21,7 @@ use super::end_reason::{EndReason, LostClient};
 use super::hints::{
     DENY_COMMANDS, FREE_SPACE_MIN, HIDE, MAX_UPLOAD_SIZE, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
 };
+use super::stored_paths::StoredPaths;
 use super::subject::{file_request, refused_request};
 use super::transfer_facts::TransferFacts;
 use crate::logging::fields::Subject;
@@ -56,9 +55,7 @@ pub(super) struct SessionLog {
     subject: Option<String>,
     /// The flag that causes the next refusal.
     flag: Option<&'static str>,
-    /// Hashes of the last paths that the client has stored: their times and modes, which it may
-    /// set after further uploads, are a part of that.
-    stored: VecDeque<u64>,
+    stored: StoredPaths,
     /// The next reply is about a transfer whose failure is in the log already.
     is_failure_logged: bool,
     refusals: u32,
@@ -88,7 +85,7 @@ impl SessionLog {
             command: CommandStart::of(b""),
             subject: None,
             flag: None,
-            stored: VecDeque::new(),
+            stored: StoredPaths::default(),
             is_failure_logged: false,
             refusals: 0,
             discarding: false,
@@ -188,7 +185,13 @@ impl SessionLog {
     }
 
     /// A reply, as the core made it, and its first line as it is sent but for the names in it.
-    pub(super) fn reply(&mut self, reply: &Reply, first: &[u8], is_logged_in: bool) {
+    /// Returns what a refusal with a line is about.
+    pub(super) fn reply(
+        &mut self,
+        reply: &Reply,
+        first: &[u8],
+        is_logged_in: bool,
+    ) -> Option<String> {
         let first = printable(first);
         debug!("{} < {first}", self.context.name);
         let subject = self.subject.take();
@@ -199,14 +202,15 @@ impl SessionLog {
         let is_unknown = matches!(reply.code(), UNKNOWN_COMMAND | NOT_IMPLEMENTED)
             && flag != Some(DENY_COMMANDS);
         let is_enough = self.refusals > REFUSALS_LOGGED_MAX && !is_unknown;
-        if !is_refusal || is_logged || is_enough || !log_enabled!(Level::Info) {
-            return;
+        if !is_refusal || is_logged || is_enough {
+            return None;
         }
         let subject = subject
             .or_else(|| reply.refused().map(refused_request))
             .unwrap_or_else(|| Subject(self.command.bytes()).to_string());
         if is_unknown {
-            return self.unknown_command(&subject, first);
+            self.unknown_command(&subject, first);
+            return None;
         }
         self.refusals += 1;
         let hint = match self.read_only_hint(reply) {
@@ -215,9 +219,11 @@ impl SessionLog {
         };
         let name = &self.context.name;
         if self.refusals > REFUSALS_LOGGED_MAX {
-            return info!("{name} further refusals of this session are not logged");
+            info!("{name} further refusals of this session are not logged");
+            return None;
         }
         info!("{name} {subject} refused: {first}{hint}");
+        Some(subject)
     }
 
     fn unknown_command(&self, subject: &str, reply: Printable<'_>) {
@@ -239,7 +245,7 @@ impl SessionLog {
     pub(super) fn changed(&self, request: &FileRequest, command: Option<&str>) {
         let is_part = match request {
             FileRequest::ChangeMode { path, .. } | FileRequest::SetModified { path, .. } => {
-                self.stored.contains(&hash(path))
+                self.stored.contain(path)
             }
             _ => false,
         };
@@ -329,8 +335,7 @@ impl SessionLog {
     pub(super) fn transfer(&mut self, facts: &TransferFacts, result: Result<(), TransferError>) {
         self.is_failure_logged |= result.is_err();
         if let (Ok(()), Some(target)) = (result, &facts.target) {
-            self.stored.truncate(STORED_MAX - 1);
-            self.stored.push_front(hash(target));
+            self.stored.add(target);
         }
         let session = &self.context.name;
         let TransferFacts { name, bytes, .. } = facts;
@@ -440,12 +445,6 @@ impl SessionLog {
     }
 }
 
-fn hash(path: &FtpPath) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// The kind of sessions that end without a login.
 const WITHOUT_LOGIN: &str = "sessions without a login";
 
@@ -458,9 +457,6 @@ const WITHOUT_TLS: &str = "logins refused for lack of TLS";
 /// The codes of these refusals.
 const UNKNOWN_COMMAND: u16 = 500;
 const NOT_IMPLEMENTED: u16 = 502;
-
-/// Paths that are remembered as stored, as many as a mirror has in one directory, or more.
-const STORED_MAX: usize = 256;
 
 /// The lines before a login: the connection, and TLS.
 const WITHHELD_MAX: usize = 4;

@@ -208,6 +208,7 @@ impl Connection {
             let charset = self.current.settings.name_charset;
             charset.apply(account)
         });
+        self.report_login(user, Instant::now());
         Outcome::Authenticated(Some(account))
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
+use super::hook_queue::HookQueues;
 use super::user_sessions::UserSessions;
 use crate::accounts::comparisons::Comparisons;
 use crate::accounts::login_throttle::LoginThrottle;
@@ -52,6 +53,8 @@ pub(crate) struct ServerState {
     pub(super) hash_slots: Arc<HashSlots>,
     /// Those of each user of the file.
     pub(super) user_sessions: Arc<UserSessions>,
+    /// Runs of the operator's programs that wait.
+    pub(crate) hooks: Arc<HookQueues>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -192,6 +195,7 @@ impl ServerState {
             comparisons: Comparisons::default(),
             hash_slots: Arc::default(),
             user_sessions: Arc::default(),
+            hooks: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

@@ -7,7 +7,7 @@ use log::error;
 
 use super::connection::Connection;
 use super::login_state::LoginState;
-use crate::accounts::users::is_anonymous;
+use crate::accounts::anonymous::{ANONYMOUS, is_anonymous};
 use crate::logging::system_text::SystemText;
 use crate::tls::{Protection, Resumption, TlsStream};
 
@@ -68,6 +68,7 @@ impl Connection {
         if !self.session.is_closed() {
             self.set_user(self.session.user());
             if self.session.user().is_none() {
+                self.report_logout(Instant::now());
                 self.leave_user(now);
             }
         }
@@ -81,7 +82,11 @@ impl Connection {
     /// Log lines name this user from now on.
     pub(super) fn set_user(&self, user: Option<&[u8]>) {
         let is_anonymous = user.is_some_and(is_anonymous);
-        let user = if is_anonymous { Some(ANONYMOUS) } else { user };
+        let user = if is_anonymous {
+            Some(ANONYMOUS.as_bytes())
+        } else {
+            user
+        };
         self.name.set_user(user);
     }
 
@@ -132,6 +137,3 @@ impl Connection {
         }
     }
 }
-
-/// What the log calls anonymous, whose other name is `ftp`.
-const ANONYMOUS: &[u8] = b"anonymous";

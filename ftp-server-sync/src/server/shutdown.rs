@@ -1,0 +1,61 @@
+//! The end of the server: first transfers may end, then sessions, then what they have needed.
+
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+
+use super::{Server, Shutdown};
+use crate::session::SessionCommand;
+
+impl Server {
+    /// Stops accepting. Running transfers may go on for the grace period.
+    pub(super) fn end_gracefully(&mut self) {
+        let grace = self.state.current().settings.shutdown_grace;
+        if grace.is_zero() {
+            return self.end_now();
+        }
+        self.shutdown = Shutdown::Grace(Instant::now() + grace);
+        self.listeners.close_all();
+        self.sessions.send_all(SessionCommand::EndAfterTransfer);
+    }
+
+    /// Stops accepting and asks every session to end. A second call changes nothing.
+    pub(super) fn end_now(&mut self) {
+        if let Shutdown::Now(_) = self.shutdown {
+            return;
+        }
+        self.shutdown = Shutdown::Now(Instant::now() + SESSIONS_END_MAX);
+        self.listeners.close_all();
+        self.sessions.send_all(SessionCommand::End);
+    }
+
+    pub(super) fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        let running = self.sessions.count();
+        match self.shutdown {
+            Shutdown::No => return false,
+            _ if running == 0 => {}
+            Shutdown::Grace(deadline) if now >= deadline => {
+                warn!("{running} sessions have not ended within --shutdown-grace: ending them now");
+                self.end_now();
+                return false;
+            }
+            _ if self.mapper.removal_deadline().is_some() => {}
+            Shutdown::Now(deadline) if now >= deadline => {
+                warn!("{running} sessions did not end in time");
+            }
+            Shutdown::Grace(_) | Shutdown::Now(_) => return false,
+        }
+        // Last: transfers that were allowed to end have needed them, and hooks come after those.
+        let have_hooks_ended = self.hooks.have_ended(&self.state, now);
+        if !self.mapper.is_removed(now) || !have_hooks_ended {
+            return false;
+        }
+        self.state.events.write_all(now);
+        info!("ended");
+        true
+    }
+}
+
+/// The time that sessions have to end at a shutdown.
+const SESSIONS_END_MAX: Duration = Duration::from_secs(8);
