@@ -12,6 +12,7 @@ mod data_owners;
 mod documentation;
 mod faults;
 mod house;
+mod migration;
 mod nat;
 mod programs;
 mod protocol;

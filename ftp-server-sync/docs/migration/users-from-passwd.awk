@@ -28,8 +28,8 @@ NF != 7 && NF < 13 {
     if (NF == 7) read_proftpd()
     else read_pure_ftpd()
     if (!is_accepted(hash)) {
-        comment("the hash of " $1 " cannot be checked; make a new one with --hash-password")
-        printf "# "
+        comment($1 " cannot log in: the hash is of a kind that cannot be checked; make a new one with --hash-password")
+        hash = "*"
     }
     line = escaped($1) ":" escaped(hash) ":" escaped(home) ":" rights
     print line (options == "" ? "" : ":" options)
@@ -42,7 +42,7 @@ END {
 }
 
 function read_proftpd() {
-    if (hash ~ /^!/) comment($1 " was locked; its hash begins with !")
+    if (hash ~ /^!/) comment($1 " was locked: the hash begins with !")
 }
 
 function read_pure_ftpd() {
@@ -70,9 +70,7 @@ function is_accepted(hash) {
 }
 
 function escaped(text) {
-    gsub(/\\/, "\\\\", text)
-    gsub(/:/, "\\:", text)
-    gsub(/;/, "\\;", text)
+    gsub(/[\\;]/, "\\\\&", text)
     return text
 }
 
