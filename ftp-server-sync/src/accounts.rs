@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod anonymous;
+pub(crate) mod comparisons;
 pub(crate) mod limit_values;
 pub(crate) mod login_throttle;
 pub(crate) mod password_hash;

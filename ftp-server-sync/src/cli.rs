@@ -2,7 +2,8 @@
 //!
 //! A server can serve any `Settings` that come out of this module; all other input is a
 //! [`FlagError`] that names the flag, its value and what to give instead. All sources use one table
-//! of flags. Nothing here prints or ends the process.
+//! of flags. Nothing here prints or ends the process, but for the
+//! questions of [`new_password_hash`].
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,6 +15,7 @@ use environment::Environment;
 pub use environment::environment_notes;
 pub use error::FlagError;
 pub use flags::long_names;
+pub use hash_password::new_password_hash;
 pub use help::help;
 pub use process_start::ProcessStart;
 
@@ -25,6 +27,7 @@ mod flags;
 mod given;
 #[cfg(test)]
 pub(crate) mod golden;
+mod hash_password;
 mod help;
 mod hidden_arguments;
 mod memory_variables;
@@ -55,6 +58,8 @@ pub enum Invocation {
     Rules(Box<Settings>, RulesKind),
     /// Look at an FTP server as its clients do, and serve nothing.
     Probe(Box<ProbeRequest>),
+    /// Print the hash of a new password, as [`new_password_hash`] returns it, and serve nothing.
+    HashPassword,
     /// Print this text and succeed.
     Help(String),
     /// Print this line and succeed.
@@ -104,6 +109,12 @@ impl CommandLine {
             let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
             return Ok(Invocation::Version(version));
         }
+        if given.find("--hash-password").is_some() {
+            return match given.first_but(&["--hash-password"]) {
+                Some(other) => Err(other.refuse(error::NOT_WITH_HASH_PASSWORD)),
+                None => Ok(Invocation::HashPassword),
+            };
+        }
         if given.find("--probe").is_some() {
             // It is about another server: neither a file nor variables with this one's flags count.
             let request = probe_flags::request(&given, &self.environment)?;
@@ -143,6 +154,7 @@ impl CommandLine {
             Invocation::Check(_) => "--check",
             Invocation::Rules(..) => "--rules",
             Invocation::Probe(_) => "--probe",
+            Invocation::HashPassword => "--hash-password",
             Invocation::Help(_) => "--help",
             Invocation::Version(_) => "--version",
         };

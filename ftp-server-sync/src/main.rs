@@ -39,6 +39,10 @@ fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
         Ok(Invocation::Check(settings)) => check(&settings, stderr),
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
         Ok(Invocation::Probe(request)) => probe(&request, stderr),
+        Ok(Invocation::HashPassword) => match cli::new_password_hash() {
+            Ok(hash) => print(&hash),
+            Err(error) => cannot_start(&error, stderr),
+        },
         Ok(Invocation::Help(text) | Invocation::Version(text)) => print(text.trim_end()),
         Err(error) => cannot_start(&error, stderr),
     }

@@ -18,6 +18,7 @@ mod hints;
 mod listing;
 mod log;
 mod login;
+mod login_attempt;
 mod login_name;
 mod login_state;
 mod opening_listing;

@@ -19,6 +19,8 @@ mod failed_logins;
 mod file_errors;
 mod foreign_protocols;
 mod forwarder;
+mod hash_password;
+mod hashed_passwords;
 mod hidden_passwords;
 mod killed_clients;
 mod large_listings;

@@ -2,6 +2,7 @@
 
 mod client;
 mod foreign;
+mod hash_text;
 mod listing;
 mod loopback;
 mod nat_pmp;
@@ -19,6 +20,7 @@ use crate::sim::{Question, Sim};
 
 pub use client::{client, read_back};
 pub use foreign::foreign;
+pub use hash_text::hash_text;
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 pub use loopback::loopback;
 pub use nat_pmp::nat_pmp;

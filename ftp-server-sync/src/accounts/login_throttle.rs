@@ -94,17 +94,30 @@ impl LoginThrottle {
         check: impl FnOnce() -> Option<T>,
     ) -> Attempt<T> {
         let mut failures = lock(&self.0);
-        if let Some(time) = failures.blocked_for(network, rules, now) {
-            return Attempt::Blocked(time);
+        match failures.admit(network, rules, turn, now) {
+            Some(attempt) => attempt,
+            None => failures.record(network, rules, now, check()),
         }
-        if turn == PasswordTurn::New {
-            match failures.take_turn(network, rules, now) {
-                None => return Attempt::Crowded,
-                Some(turn) if turn > now => return Attempt::Waits(turn),
-                Some(_) => {}
+    }
+
+    /// The same where `check` takes long: it runs without the lock. Others of the same address must
+    /// not be compared meanwhile.
+    pub(crate) fn attempt_slowly<T>(
+        &self,
+        network: ClientNetwork,
+        rules: LoginRules,
+        turn: PasswordTurn,
+        now: impl Fn() -> Instant,
+        check: impl FnOnce() -> Option<T>,
+    ) -> Attempt<T> {
+        let admission = lock(&self.0).admit(network, rules, turn, now());
+        match admission {
+            Some(attempt) => attempt,
+            None => {
+                let found = check();
+                lock(&self.0).record(network, rules, now(), found)
             }
         }
-        failures.compare(network, rules, now, check)
     }
 
     /// Forgets the addresses that are blocked. Returns how many of the blocks were not over.
@@ -163,14 +176,36 @@ impl Failures {
         }
     }
 
-    fn compare<T>(
+    /// `None`: the password is to be compared now.
+    fn admit<T>(
+        &mut self,
+        network: ClientNetwork,
+        rules: LoginRules,
+        turn: PasswordTurn,
+        now: Instant,
+    ) -> Option<Attempt<T>> {
+        if let Some(time) = self.blocked_for(network, rules, now) {
+            return Some(Attempt::Blocked(time));
+        }
+        if turn == PasswordTurn::Due {
+            return None;
+        }
+        match self.take_turn(network, rules, now) {
+            None => Some(Attempt::Crowded),
+            Some(turn) if turn > now => Some(Attempt::Waits(turn)),
+            Some(_) => None,
+        }
+    }
+
+    /// Counts the result of a comparison.
+    fn record<T>(
         &mut self,
         network: ClientNetwork,
         rules: LoginRules,
         now: Instant,
-        check: impl FnOnce() -> Option<T>,
+        found: Option<T>,
     ) -> Attempt<T> {
-        match check() {
+        match found {
             Some(account) => {
                 self.addresses.remove(&network);
                 Attempt::Succeeded(account)

@@ -127,5 +127,7 @@ pub(super) const YES_OR_NO: &str = "give yes or no";
 pub(super) const NO_SERVER: &str = "nothing is served with this flag; leave it out";
 pub(super) const NOT_WITH_PROBE: &str =
     "means nothing with --probe, which looks at a server as a client does; leave it out";
+pub(super) const NOT_WITH_HASH_PASSWORD: &str =
+    "means nothing with --hash-password, which makes a hash and serves nothing; leave it out";
 pub(super) const NO_TLS: &str =
     "this program was built without TLS; build it with the feature \"tls\"";

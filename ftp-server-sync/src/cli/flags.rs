@@ -297,6 +297,11 @@ pub(super) struct Flags {
     /// "nft", "iptables", "docker" or "ufw"
     #[argh(option, arg_name = "KIND", from_str_fn(values::rules_kind))]
     pub(super) rules: Option<RulesKind>,
+    /// serve nothing, but print a hash (argon2id) of a password: it is asked for twice, or read as
+    /// one line where standard input is no terminal
+    #[argh(switch)]
+    #[expect(dead_code, reason = "read before values are parsed")]
+    hash_password: bool,
     /// serve nothing, but look at an FTP server from here, as its clients do; exit code 1 if some
     /// would fail, 2 if it cannot be reached; goes with --username, --password-file and --tls
     #[argh(option, arg_name = "HOST[:PORT]")]
@@ -355,6 +360,7 @@ impl Flag {
     pub(super) fn is_for_command_line_only(&self) -> bool {
         let flags = [
             "--check",
+            "--hash-password",
             "--help",
             "--probe",
             "--rules",

@@ -1,6 +1,9 @@
 //! What a session waits for before a login is answered.
 
-use ftp_proto::{Outcome, Secret};
+use ftp_proto::Outcome;
+
+use super::login_attempt::{FinishedAttempt, LoginAttempt};
+use crate::accounts::comparisons::PendingComparison;
 
 /// A login whose outcome the core gets later.
 #[derive(Debug)]
@@ -8,12 +11,7 @@ pub(super) enum DelayedLogin {
     /// The answer to a wrong password.
     Answer(Outcome),
     /// The password waits for its turn.
-    Password(Login),
-}
-
-/// A name and a password.
-#[derive(Debug)]
-pub(super) struct Login {
-    pub(super) user: Vec<u8>,
-    pub(super) password: Secret,
+    Password(Box<LoginAttempt>),
+    /// The password is compared with a hash, on another thread, or waits for that.
+    Comparison(PendingComparison<FinishedAttempt>),
 }

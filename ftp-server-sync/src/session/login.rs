@@ -1,22 +1,24 @@
 //! Logins: when a password is compared, when its answer is given, and what the log says.
 
 use std::fmt;
-use std::time::Instant;
+use std::io;
+use std::time::{Duration, Instant};
 
 use ftp_proto::text::printable;
 use ftp_proto::{Account, Outcome, Secret};
-use log::{Level, info, warn};
+use log::{Level, error, info};
 
 use super::connection::Connection;
-use super::delayed_login::{DelayedLogin, Login};
+use super::delayed_login::DelayedLogin;
 use super::hints::{GUEST, RIGHTS, WRITE};
+use super::login_attempt::{FinishedAttempt, LoginAttempt};
 use super::login_name::QuotedName;
 use super::timers::Timer;
-use crate::accounts::login_throttle::{
-    ADDRESSES_MAX, Attempt, Failure, PasswordTurn, whole_seconds,
-};
+use crate::accounts::comparisons::ComparisonState;
+use crate::accounts::login_throttle::{Attempt, Failure, PasswordTurn, whole_seconds};
 use crate::accounts::users::is_anonymous;
 use crate::logging::repeated::Event;
+use crate::logging::system_text::SystemText;
 use crate::net::client_network::ClientNetwork;
 
 impl Connection {
@@ -27,31 +29,37 @@ impl Connection {
         password: Secret,
         now: Instant,
     ) -> Option<Outcome> {
-        let login = Login { user, password };
-        let attempt = match self.throttled_network(&login.user) {
-            Some(network) => self.compare_throttled(&login, network, PasswordTurn::New, now),
-            None => match self.compare(&login) {
-                Some(account) => Attempt::Succeeded(account),
-                None => Attempt::Failed(Failure::default()),
-            },
+        let attempt = LoginAttempt {
+            network: self.throttled_network(&user),
+            user,
+            password,
+            session: self.name.to_string(),
+            peer: self.session.endpoints().peer().ip(),
+            server: self.server.clone(),
         };
-        self.on_attempt(login, attempt, now)
+        self.compare(attempt, PasswordTurn::New, now)
     }
 
     /// Gives the answer that is due now, or compares the password whose turn it is.
     pub(super) fn answer_delayed(&mut self, now: Instant) -> bool {
-        if !self.timers.is_over(Timer::LoginDelay, now) {
-            return false;
-        }
-        self.timers.set(Timer::LoginDelay, None);
-        let outcome = match self.delayed.take() {
+        let outcome = match self.take_due_login(now) {
             None => return false,
             Some(DelayedLogin::Answer(outcome)) => Some(outcome),
-            Some(DelayedLogin::Password(login)) => {
-                let network = ClientNetwork::of(self.session.endpoints().peer().ip());
-                let attempt = self.compare_throttled(&login, network, PasswordTurn::Due, now);
-                self.on_attempt(login, attempt, now)
-            }
+            Some(DelayedLogin::Password(attempt)) => self.compare(*attempt, PasswordTurn::Due, now),
+            Some(DelayedLogin::Comparison(pending)) => match pending.state() {
+                ComparisonState::Pending => {
+                    self.delayed = Some(DelayedLogin::Comparison(pending));
+                    return false;
+                }
+                ComparisonState::Done(FinishedAttempt { attempt, result }) => {
+                    self.on_attempt(attempt, result, now)
+                }
+                ComparisonState::Lost => {
+                    let session = &self.name;
+                    error!("{session} internal error: the comparison of a password has failed");
+                    Some(Outcome::Authenticated(None))
+                }
+            },
         };
         if let Some(outcome) = outcome {
             self.answer(outcome);
@@ -59,22 +67,63 @@ impl Connection {
         true
     }
 
-    fn compare(&self, login: &Login) -> Option<Account> {
-        let users = &self.current.settings.users;
-        users.check(&login.user, &login.password)
+    /// The login that waits, unless it waits for a later time.
+    fn take_due_login(&mut self, now: Instant) -> Option<DelayedLogin> {
+        let is_due = self.timers.is_over(Timer::LoginDelay, now);
+        if is_due {
+            self.timers.set(Timer::LoginDelay, None);
+        }
+        if let Some(DelayedLogin::Comparison(_)) = self.delayed {
+            if is_due {
+                let started = self.server.comparisons.start_thread();
+                self.on_thread_started(started, now);
+            }
+            return self.delayed.take();
+        }
+        self.delayed.take_if(|_| is_due)
     }
 
-    /// Compares a password, unless its address has to wait.
-    fn compare_throttled(
-        &self,
-        login: &Login,
-        network: ClientNetwork,
+    /// Compares a password now, or has it compared with a hash.
+    fn compare(
+        &mut self,
+        attempt: LoginAttempt,
         turn: PasswordTurn,
         now: Instant,
-    ) -> Attempt<Account> {
-        let rules = self.current.settings.login_rules();
-        let throttle = &self.server.login_throttle;
-        throttle.attempt(network, rules, turn, now, || self.compare(login))
+    ) -> Option<Outcome> {
+        let Some(hash) = attempt.hash() else {
+            let result = attempt.compare(turn, now);
+            return self.on_attempt(attempt, result, now);
+        };
+        // A blocked address makes no one wait for it.
+        if let Some(network) = attempt.network {
+            let rules = self.current.settings.login_rules();
+            let throttle = &self.server.login_throttle;
+            if let Some(time) = throttle.blocked_for(network, rules, now) {
+                return self.on_attempt(attempt, Attempt::Blocked(time), now);
+            }
+        }
+        let (network, waker) = (attempt.network, self.waker.clone());
+        let comparisons = &self.server.comparisons;
+        let work = move || attempt.compare_slowly(&hash, turn);
+        let (pending, started) = comparisons.submit(network, waker, work);
+        self.delayed = Some(DelayedLogin::Comparison(pending));
+        self.on_thread_started(started, now);
+        None
+    }
+
+    /// Tries again later if the system has no thread for a comparison.
+    fn on_thread_started(&mut self, started: io::Result<()>, now: Instant) {
+        if let Err(error) = started {
+            let line = format_args!(
+                "{} the password is not compared yet, as the system has no thread for that: {}",
+                self.name,
+                SystemText(&error)
+            );
+            let event = Event::new(NO_THREAD, Level::Error).by(self.name.client());
+            self.server.events.on_event(event, now, line);
+            self.timers
+                .set(Timer::LoginDelay, Some(now + THREAD_RETRY_TIME));
+        }
     }
 
     /// The address whose failed logins count. `None`: there is nothing to guess, or the address is
@@ -88,25 +137,23 @@ impl Connection {
 
     fn on_attempt(
         &mut self,
-        login: Login,
-        attempt: Attempt<Account>,
+        attempt: LoginAttempt,
+        result: Attempt<Account>,
         now: Instant,
     ) -> Option<Outcome> {
-        let attempt = match attempt {
-            Attempt::Succeeded(_) if self.is_unfit(&login.user) => {
+        let result = match result {
+            Attempt::Succeeded(_) if self.is_unfit(&attempt.user) => {
                 Attempt::Failed(Failure::default())
             }
-            attempt => attempt,
+            result => result,
         };
-        let session = &self.name;
-        let peer = self.session.endpoints().peer().ip();
-        let name = QuotedName(&login.user);
-        match attempt {
-            Attempt::Succeeded(account) => return Some(self.logged_in(&login.user, account, now)),
-            Attempt::Failed(failure) => {
-                // fail2ban reads this line: the address comes before what the client chooses.
-                warn!("{session} login failed from {peer} as {name}");
-                self.log_failure(failure);
+        let (session, peer) = (&self.name, attempt.peer);
+        let name = QuotedName(&attempt.user);
+        match result {
+            Attempt::Succeeded(account) => {
+                return Some(self.logged_in(&attempt.user, account, now));
+            }
+            Attempt::Failed(_) => {
                 let answer = Outcome::Authenticated(None);
                 self.delayed = Some(DelayedLogin::Answer(answer));
                 let due = now + self.current.settings.login_delay;
@@ -115,7 +162,7 @@ impl Connection {
             }
             Attempt::Waits(turn) => {
                 self.timers.set(Timer::LoginDelay, Some(turn));
-                self.delayed = Some(DelayedLogin::Password(login));
+                self.delayed = Some(DelayedLogin::Password(attempt.into()));
                 return None;
             }
             Attempt::Blocked(time) => self.log_refused(
@@ -167,35 +214,10 @@ impl Connection {
         let tls = self.current.settings.tls.as_ref();
         tls.is_some_and(|tls| tls.control_required) && self.control.tls().is_none()
     }
-
-    fn log_failure(&self, failure: Failure) {
-        let settings = &self.current.settings;
-        if let (Some(failures), Some(block)) = (failure.blocks_after, settings.login_block) {
-            let peer = self.session.endpoints().peer().ip();
-            let (network, after, time) = (ClientNetwork::of(peer), block.after, block.time);
-            // A router that forwards with its own address would be blocked for all its clients.
-            let hint = if self.current.config.masquerade.gateways.contains(&peer) {
-                format!("; this is a router: if it hides its clients, give --trust-gateway {peer}")
-            } else {
-                String::new()
-            };
-            warn!(
-                "blocked {network} for {} s after {failures} failed logins (--block-after {after}, \
-                 --block-time {0}){hint}",
-                time.as_secs()
-            );
-        }
-        if failure.forgotten.is_some() {
-            let line = format_args!(
-                "logins fail from more than {ADDRESSES_MAX} addresses: the one with the fewest \
-                 failed logins is no longer counted; if they are in one network, give --deny for it"
-            );
-            let event = Event::new(FORGOTTEN, Level::Warn).by(self.name.client());
-            self.server.events.on_event(event, Instant::now(), line);
-        }
-    }
 }
 
 /// The kinds of events.
 const REFUSED: &str = "logins refused after failed ones";
-const FORGOTTEN: &str = "addresses whose failed logins are no longer counted";
+const NO_THREAD: &str = "passwords that wait for a thread";
+
+const THREAD_RETRY_TIME: Duration = Duration::from_secs(1);

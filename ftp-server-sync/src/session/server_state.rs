@@ -11,6 +11,7 @@ use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
 use super::user_sessions::UserSessions;
+use crate::accounts::comparisons::Comparisons;
 use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
@@ -46,6 +47,8 @@ pub(crate) struct ServerState {
     pub(crate) events: Arc<RepeatedEvents>,
     /// The failed logins of all addresses.
     pub(crate) login_throttle: LoginThrottle,
+    /// The passwords of all sessions that are compared with hashes.
+    pub(super) comparisons: Comparisons,
     pub(super) hash_slots: Arc<HashSlots>,
     /// Those of each user of the file.
     pub(super) user_sessions: Arc<UserSessions>,
@@ -186,6 +189,7 @@ impl ServerState {
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),
             events,
             login_throttle: LoginThrottle::default(),
+            comparisons: Comparisons::default(),
             hash_slots: Arc::default(),
             user_sessions: Arc::default(),
             current: Mutex::new(current.into()),

@@ -46,6 +46,11 @@ fn the_corpus_of_routers_with_pcp_passes() {
 }
 
 #[test]
+fn the_corpus_of_password_hashes_passes() {
+    replay("hash_text", fuzz::hash_text);
+}
+
+#[test]
 fn the_corpus_of_users_files_passes() {
     replay("users", fuzz::users);
 }

@@ -331,12 +331,9 @@ fn other_schemes_are_refused() {
 }
 
 #[test]
-fn costs_beyond_bounds_are_refused() {
+fn argon2id_beyond_its_bounds_is_refused() {
     let argon2 =
         |numbers: &str| format!("$argon2id$v=19${numbers}$c2FsdHNhbHQ$i45M/ls12PGStojXS7xokg");
-    let sha = |rounds: &str| KNOWN[17].1.replace("rounds=20000", rounds);
-    let bcrypt = |cost: &str| KNOWN[6].1.replace("$05$", cost);
-    let yescrypt = |numbers: &str| KNOWN[29].1.replace("j9T", numbers);
     for (text, problem) in [
         (
             argon2("m=4194304,t=1,p=1"),
@@ -376,6 +373,18 @@ fn costs_beyond_bounds_are_refused() {
             "the numbers of the argon2id hash are too large together: a login would take many \
              seconds",
         ),
+    ] {
+        refused(&text, problem);
+    }
+    assert!(PasswordHash::parse(&argon2("m=65536,t=8,p=16")).is_ok());
+}
+
+#[test]
+fn costs_beyond_bounds_are_refused() {
+    let sha = |rounds: &str| KNOWN[17].1.replace("rounds=20000", rounds);
+    let bcrypt = |cost: &str| KNOWN[6].1.replace("$05$", cost);
+    let yescrypt = |numbers: &str| KNOWN[29].1.replace("j9T", numbers);
+    for (text, problem) in [
         (
             bcrypt("$03$"),
             "the bcrypt hash has the cost 3; from 4 to 15 are possible here",
@@ -403,12 +412,7 @@ fn costs_beyond_bounds_are_refused() {
     ] {
         refused(&text, problem);
     }
-    for text in [
-        argon2("m=65536,t=8,p=16"),
-        sha("rounds=1000000"),
-        bcrypt("$15$"),
-        yescrypt("jBT"),
-    ] {
+    for text in [sha("rounds=1000000"), bcrypt("$15$"), yescrypt("jBT")] {
         assert!(PasswordHash::parse(&text).is_ok(), "{text}");
     }
 }

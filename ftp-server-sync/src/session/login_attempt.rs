@@ -1,0 +1,127 @@
+//! One comparison of a name and a password, on the session's thread or on another one.
+//!
+//! The failure is counted and logged on the thread that compares: a client that is gone when a slow
+//! comparison ends, or whose session has given way to another, has guessed all the same.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ftp_proto::{Account, Secret};
+use log::{Level, warn};
+
+use super::login_name::QuotedName;
+use super::server_state::{Current, ServerState};
+use crate::accounts::login_throttle::{ADDRESSES_MAX, Attempt, Failure, PasswordTurn};
+use crate::accounts::password_hash::PasswordHash;
+use crate::logging::repeated::Event;
+use crate::net::client_network::ClientNetwork;
+
+/// A name and a password, whose they are, and what the comparison needs.
+#[derive(Debug)]
+pub(super) struct LoginAttempt {
+    pub(super) user: Vec<u8>,
+    pub(super) password: Secret,
+    /// How the log lines of the session begin.
+    pub(super) session: String,
+    pub(super) peer: IpAddr,
+    /// The address whose failed logins count. `None`: there is nothing to guess, or the address is
+    /// that of a gateway, which stands for any number of clients.
+    pub(super) network: Option<ClientNetwork>,
+    pub(super) server: Arc<ServerState>,
+}
+
+/// An attempt whose password was compared, or not yet.
+#[derive(Debug)]
+pub(super) struct FinishedAttempt {
+    pub(super) attempt: LoginAttempt,
+    pub(super) result: Attempt<Account>,
+}
+
+impl LoginAttempt {
+    /// The hash that the password has to be compared with, if that takes long.
+    pub(super) fn hash(&self) -> Option<PasswordHash> {
+        let current = self.server.current();
+        current.settings.users.find(&self.user).hash().cloned()
+    }
+
+    /// Compares where that takes no time.
+    pub(super) fn compare(&self, turn: PasswordTurn, now: Instant) -> Attempt<Account> {
+        let current = self.server.current();
+        let check = || current.settings.users.check(&self.user, &self.password);
+        let result = match self.network {
+            Some(network) => {
+                let rules = current.settings.login_rules();
+                let throttle = &self.server.login_throttle;
+                throttle.attempt(network, rules, turn, now, check)
+            }
+            None => check().map_or_else(|| Attempt::Failed(Failure::default()), Attempt::Succeeded),
+        };
+        self.log(&result, &current);
+        result
+    }
+
+    /// Compares with a hash. No other attempt of the same address may run meanwhile.
+    pub(super) fn compare_slowly(self, hash: &PasswordHash, turn: PasswordTurn) -> FinishedAttempt {
+        let rules = self.server.current().settings.login_rules();
+        let check = || {
+            let matches = hash.matches(self.password.expose());
+            let current = self.server.current();
+            let candidate = current.settings.users.find(&self.user);
+            // The users may have changed meanwhile.
+            let is_same = candidate.hash() == Some(hash);
+            candidate.decide(matches && is_same)
+        };
+        let result = match self.network {
+            Some(network) => {
+                let throttle = &self.server.login_throttle;
+                throttle.attempt_slowly(network, rules, turn, Instant::now, check)
+            }
+            None => check().map_or_else(|| Attempt::Failed(Failure::default()), Attempt::Succeeded),
+        };
+        self.log(&result, &self.server.current());
+        FinishedAttempt {
+            attempt: self,
+            result,
+        }
+    }
+
+    fn log(&self, result: &Attempt<Account>, current: &Current) {
+        if let Attempt::Failed(failure) = result {
+            let (session, peer, name) = (&self.session, self.peer, QuotedName(&self.user));
+            // fail2ban reads this line: the address comes before what the client chooses.
+            warn!("{session} login failed from {peer} as {name}");
+            self.log_failure(*failure, current);
+        }
+    }
+
+    fn log_failure(&self, failure: Failure, current: &Current) {
+        let settings = &current.settings;
+        let peer = self.peer;
+        if let (Some(failures), Some(block)) = (failure.blocks_after, settings.login_block) {
+            let (network, after, time) = (ClientNetwork::of(peer), block.after, block.time);
+            // A router that forwards with its own address would be blocked for all its clients.
+            let hint = if current.config.masquerade.gateways.contains(&peer) {
+                format!("; this is a router: if it hides its clients, give --trust-gateway {peer}")
+            } else {
+                String::new()
+            };
+            warn!(
+                "blocked {network} for {} s after {failures} failed logins (--block-after {after}, \
+                 --block-time {0}){hint}",
+                time.as_secs()
+            );
+        }
+        if failure.forgotten.is_some() {
+            let line = format_args!(
+                "logins fail from more than {ADDRESSES_MAX} addresses: the one with the fewest \
+                 failed logins is no longer counted; if they are in one network, give --deny for it"
+            );
+            let event = Event::new(FORGOTTEN, Level::Warn).by(peer.to_canonical());
+            self.server.events.on_event(event, Instant::now(), line);
+        }
+    }
+}
+
+/// The kind of event.
+const FORGOTTEN: &str = "addresses whose failed logins are no longer counted";
