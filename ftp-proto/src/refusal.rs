@@ -18,6 +18,12 @@ pub enum Refusal {
     LoginDenied,
     /// The file system can only be read.
     ReadOnlyFileSystem,
+    /// The new name is on another file system, or in another directory that the operator has put
+    /// into the tree: a rename would have to copy.
+    OtherFileSystem,
+    /// A directory that the operator has put there, or below: it cannot be removed, renamed or
+    /// replaced.
+    MountPoint,
     /// The target exists already.
     Exists,
     /// The directory is not empty.
@@ -69,6 +75,8 @@ impl fmt::Display for Refusal {
             Self::Denied => "permission denied",
             Self::LoginDenied => "not permitted to this login",
             Self::ReadOnlyFileSystem => "read-only file system",
+            Self::OtherFileSystem => "on another file system",
+            Self::MountPoint => "mount point",
             Self::Exists => "exists already",
             Self::NotEmpty => "directory not empty",
             Self::NotADirectory => "not a directory",

@@ -7,6 +7,7 @@
 //! `Ready`, and gets the state that outlasts a login as `Context`, so it cannot run without a
 //! login.
 
+mod account;
 mod active_target;
 mod auth;
 mod busy;
@@ -265,14 +266,6 @@ impl Session {
     /// Replaces the settings. The new ones apply from now on.
     pub fn handle_config(&mut self, config: Arc<Config>) {
         self.context.config = config;
-    }
-
-    /// Replaces the account of the user who has logged in: its rights hold from the next command
-    /// on. The current directory stays. Before a login it has no effect.
-    pub fn handle_account(&mut self, account: Account) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.account = Arc::new(account);
-        }
     }
 
     /// The next reply to send or action to perform.

@@ -1,8 +1,9 @@
 //! Files beneath the shared directory, and how they are listed.
 //!
-//! [`share`] looks up the shared directory, [`root`] opens files and directories beneath it;
-//! everything else rests on it. [`upload`] is where an upload
-//! becomes a file, [`requests`] performs what needs no data connection, [`list`] makes listings.
+//! [`tree`] is what a login sees: one share or several. [`share`] looks up the shared directory,
+//! [`root`] opens files and directories beneath it; everything else rests on it. [`upload`] is
+//! where an upload becomes a file, [`requests`] performs what needs no data connection, [`list`]
+//! makes listings.
 
 pub(crate) mod attributes;
 pub(crate) mod download;
@@ -24,6 +25,7 @@ pub(crate) mod share;
 pub(crate) mod share_rules;
 mod temporary_name;
 pub(crate) mod text_size;
+pub(crate) mod tree;
 pub(crate) mod upload;
 pub(crate) mod upload_limits;
 mod upload_rules;

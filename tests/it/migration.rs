@@ -110,7 +110,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_flag(word: &str) -> bool {
-    word.strip_prefix("--").is_some_and(|name| !name.is_empty())
+    let name = word.strip_prefix("--");
+    name.is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphabetic()))
 }
 
 fn read(name: &str) -> String {

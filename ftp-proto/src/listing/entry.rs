@@ -45,6 +45,9 @@ pub struct Entry {
     /// What the account may do with it at most, for the fact `perm`. A driver sets it for what lies
     /// elsewhere than its path says, such as behind a symbolic link. `None`: the path decides.
     pub rights: Option<Rights>,
+    /// It can be neither deleted nor renamed itself, whatever the rights are, for the fact `perm`:
+    /// a directory that the operator has put there, or that contains such a one.
+    pub is_fixed: bool,
 }
 
 impl Entry {
@@ -74,6 +77,7 @@ impl Entry {
             device_numbers: (0, 0),
             link_target: None,
             rights: None,
+            is_fixed: false,
         }
     }
 }

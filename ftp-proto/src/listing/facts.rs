@@ -161,7 +161,7 @@ fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
         Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
         Fact::Perm => {
             let rights = entry.rights.map_or(rights, |found| rights.and(found));
-            push_perm(entry.kind, rights, out);
+            push_perm(entry, rights, out);
         }
         Fact::Unique => {
             push_number(entry.device, 16, out);
@@ -206,16 +206,17 @@ fn push_type(entry: &Entry, out: &mut Vec<u8>) {
 /// The commands that may succeed on an entry (RFC 3659, section 7.5.5). Devices, pipes and sockets
 /// can only be renamed or deleted, because only files are transferred; so can links that are shown
 /// as such, because they lead to nothing that is served, or upwards.
-fn push_perm(kind: EntryKind, rights: Rights, out: &mut Vec<u8>) {
-    let directory = kind == EntryKind::Directory;
-    let content = kind == EntryKind::File;
+fn push_perm(entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
+    let directory = entry.kind == EntryKind::Directory;
+    let content = entry.kind == EntryKind::File;
+    let movable = !entry.is_fixed;
     let has = |right| rights.contains(right);
     let letters = [
         (b'a', content && has(Right::Append)),
         (b'c', directory && has(Right::Store)),
-        (b'd', has(Right::Delete)),
+        (b'd', movable && has(Right::Delete)),
         (b'e', directory && has(Right::ChangeDirectory)),
-        (b'f', has(Right::Rename)),
+        (b'f', movable && has(Right::Rename)),
         (b'l', directory && has(Right::List)),
         (b'm', directory && has(Right::MakeDirectory)),
         (b'p', directory && has(Right::Delete)),
@@ -392,9 +393,14 @@ mod tests {
     fn letters_of_rights() {
         let check = |kind, rights, expected: &str| {
             let mut out = Vec::new();
-            push_perm(kind, rights, &mut out);
+            push_perm(&Entry::new("x", kind, 0, 0), rights, &mut out);
             assert_eq!(text(&out), expected, "{kind:?} {rights:?}");
         };
+        let mut fixed = Entry::new("x", EntryKind::Directory, 0, 0);
+        fixed.is_fixed = true;
+        let mut out = Vec::new();
+        push_perm(&fixed, Rights::READ_WRITE, &mut out);
+        assert_eq!(text(&out), "celmp");
         let none = Rights::default();
         for (kind, read_only, read_write) in [
             (EntryKind::File, "r", "adfrw"),

@@ -16,6 +16,8 @@ impl Reply {
     pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, READ_ONLY_LOGIN) }
     pub(crate) const fn login_denied(code: u16) -> Self { Self::fixed(code, "This login may not do that here.") }
     pub(crate) const fn read_only_file_system(code: u16) -> Self { Self::fixed(code, "Read-only file system.") }
+    pub(crate) const fn other_file_system(code: u16) -> Self { Self::fixed(code, "The new name is on another file system; copy the file instead.") }
+    pub(crate) const fn mount_point(code: u16) -> Self { Self::fixed(code, "This directory is a mount point of the users file, or contains one; it stays.") }
     pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
     pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "File exists.") }
     pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "Directory not empty.") }

@@ -91,13 +91,6 @@ impl Session {
         self.close(Some(Reply::too_many_connections()));
     }
 
-    /// The account of the user who has logged in is no longer valid: the session replies 421,
-    /// aborts its transfer and closes. One that is valid and has other rights is for
-    /// [`handle_account`](Self::handle_account).
-    pub fn handle_account_withdrawn(&mut self) {
-        self.close(Some(Reply::account_withdrawn()));
-    }
-
     /// Whether the session has ended. Outputs may still be queued; of others only
     /// [`CloseNow`](Action::CloseNow) may follow.
     #[must_use]

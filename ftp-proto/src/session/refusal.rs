@@ -15,6 +15,8 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NotFound => Reply::not_found(codes.unavailable),
         Refusal::NoMatch => Reply::no_match(codes.unavailable),
         Refusal::ReadOnlyFileSystem => Reply::read_only_file_system(codes.unavailable),
+        Refusal::OtherFileSystem => Reply::other_file_system(codes.unavailable),
+        Refusal::MountPoint => Reply::mount_point(codes.unavailable),
         Refusal::Denied => Reply::denied(codes.unavailable),
         Refusal::LoginDenied => Reply::login_denied(codes.not_permitted),
         // APPE replaces nothing, so this is about the offset of REST.

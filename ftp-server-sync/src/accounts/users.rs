@@ -190,9 +190,9 @@ impl Users {
         self.user.is_some() || self.anonymous.is_some()
     }
 
-    /// The homes of the users of the file, each as often as there are users with it.
-    pub fn homes(&self) -> impl Iterator<Item = &Path> {
-        self.file.values().map(|user| &*user.home)
+    /// The directories that the users of the file have, each as often as there are users with it.
+    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.file.values().flat_map(|user| user.real_directories())
     }
 }
 

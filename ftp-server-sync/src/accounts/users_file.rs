@@ -7,23 +7,23 @@ mod field;
 mod options;
 mod password;
 mod problem;
+mod real_path;
 mod rights;
 mod syntax;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ftp_proto::{Account, Rights};
+use ftp_proto::{Account, FtpPath, Rights};
 
 use super::anonymous::{ANONYMOUS, is_anonymous};
-pub use options::UserOptions;
+pub use options::{UserMount, UserOptions};
 pub use password::UserPassword;
 pub use problem::LineProblem;
 pub(crate) use rights::describe as describe_rights;
 
 use field::{Fault, Field};
+use real_path::absolute_path;
 use syntax::{split, split_first, unescape};
 
 /// One user of the file.
@@ -48,9 +48,63 @@ impl FileUser {
     pub(crate) fn account(&self) -> Account {
         let account = Account::new(self.rights);
         let directories = self.options.directories.iter();
-        directories.fold(account, |account, (directory, rights)| {
+        let account = directories.fold(account, |account, (directory, rights)| {
             account.with_rights_below(directory.clone(), *rights)
+        });
+        let mounts = self.options.mounts.iter();
+        mounts.fold(account, |account, mount| match mount.rights {
+            Some(rights) => account.with_rights_below(mount.seen.clone(), rights),
+            None => account,
         })
+    }
+
+    /// The home, and the directories of elsewhere, on this machine.
+    pub(crate) fn real_directories(&self) -> impl Iterator<Item = &Path> {
+        let mounts = self.options.mounts.iter();
+        [&*self.home]
+            .into_iter()
+            .chain(mounts.map(|mount| &*mount.directory))
+    }
+
+    /// Whether both see the same directories at the same paths. Their rights may differ.
+    pub(crate) fn has_tree_of(&self, other: &Self) -> bool {
+        fn tree(user: &FileUser) -> Vec<(&FtpPath, &PathBuf)> {
+            let mounts = user.options.mounts.iter();
+            let mut tree: Vec<_> = mounts
+                .map(|mount| (&mount.seen, &mount.directory))
+                .collect();
+            tree.sort();
+            tree
+        }
+        self.home == other.home && tree(self) == tree(other)
+    }
+
+    /// What the user may do in the directory that is seen at `seen`, which is the root or a mount;
+    /// with paths relative to it.
+    pub(crate) fn account_in(&self, seen: &FtpPath) -> Account {
+        let account = self.account();
+        let in_share = Account::new(account.rights_at(seen));
+        let mounts = &self.options.mounts;
+        // What a deeper mount hides has no rights of its own.
+        let is_hidden = |path: &FtpPath| {
+            let deeper = mounts.iter().map(|mount| &mount.seen);
+            let mut deeper = deeper.filter(|deeper| *deeper != seen && deeper.is_within(seen));
+            deeper.any(|deeper| path.is_within(deeper))
+        };
+        let directories = account.directories().iter();
+        directories
+            .filter(|(path, _)| path != seen && path.is_within(seen) && !is_hidden(path))
+            .filter_map(|(path, rights)| Some((relative_to(path, seen)?, *rights)))
+            .fold(in_share, |account, (path, rights)| {
+                account.with_rights_below(path, rights)
+            })
+    }
+
+    /// All sets of rights that the user has there.
+    pub(crate) fn rights_in(&self, seen: &FtpPath) -> Vec<Rights> {
+        let account = self.account_in(seen);
+        let directories = account.directories().iter().map(|(_, rights)| *rights);
+        [account.rights()].into_iter().chain(directories).collect()
     }
 
     /// Whether the user may log in at this time, in seconds since 1970, UTC.
@@ -62,9 +116,11 @@ impl FileUser {
     /// All sets of rights that the user has somewhere.
     pub(crate) fn all_rights(&self) -> impl Iterator<Item = Rights> {
         let directories = self.options.directories.iter();
+        let mounts = self.options.mounts.iter();
         [self.rights]
             .into_iter()
             .chain(directories.map(|(_, rights)| *rights))
+            .chain(mounts.filter_map(|mount| mount.rights))
     }
 
     /// The error for a name that a flag gives too.
@@ -76,6 +132,12 @@ impl FileUser {
             Fault::new(Field::Name, problem),
         )
     }
+}
+
+/// The path as it is seen from a directory that contains it.
+fn relative_to(path: &FtpPath, directory: &FtpPath) -> Option<FtpPath> {
+    let rest = path.as_bytes().strip_prefix(directory.as_bytes())?;
+    FtpPath::parse(&[b"/", rest].concat())
 }
 
 /// Reads the text of a users file.
@@ -225,21 +287,8 @@ fn read_name(text: &[u8]) -> Result<String, Fault> {
 }
 
 fn read_home(text: &[u8]) -> Result<PathBuf, Fault> {
-    let refuse = |problem: &str| Err(Fault::with_value(Field::Home, text, problem));
-    let home = unescape(text).map_err(|problem| Fault::with_value(Field::Home, text, problem))?;
-    match home.first() {
-        None => Err(Fault::new(
-            Field::Home,
-            "empty; give the directory that the user gets as /, such as /srv/ftp/anna",
-        )),
-        Some(b'~' | b'$') => refuse("is not expanded here; give the whole path"),
-        Some(b'/') if home.contains(&0) => refuse("a path has no NUL byte; leave it out"),
-        Some(b'/') if home.split(|&byte| byte == b'/').any(|name| name == b"..") => {
-            refuse("give a path without \"..\"")
-        }
-        Some(b'/') => Ok(PathBuf::from(OsStr::from_bytes(&home))),
-        Some(_) => refuse("not an absolute path; begin it with /"),
-    }
+    let example = "that the user gets as /, such as /srv/ftp/anna";
+    absolute_path(text, example).map_err(|problem| Fault::with_value(Field::Home, text, problem))
 }
 
 /// Name, hash, home, rights, options. The last field may contain colons, as IPv6 networks do.

@@ -1,4 +1,5 @@
-//! The homes of users: one share for each directory, however many users have it as their home.
+//! The directories of users: one share for each, however many users have it, as their home or in
+//! it.
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
@@ -70,33 +71,54 @@ pub(crate) fn create_home(home: &Path) -> io::Result<bool> {
 /// What is wrong with a home, and what to do. `stores`: its user may store files. `is_created`: a
 /// missing one is made at the first login.
 pub(crate) fn home_problem(home: &Path, stores: bool, is_created: bool) -> Option<String> {
-    let shown = printable_word(home.as_os_str().as_bytes());
-    let metadata = match std::fs::metadata(home) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_created => return None,
+    match std::fs::metadata(home) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_created => None,
+        _ => directory_problem("home", home, stores, "create it, or give --create-home"),
+    }
+}
+
+/// The same for a directory of elsewhere in a user's tree. It may come later, such as a disk that
+/// is not mounted yet.
+pub(crate) fn mount_problem(directory: &Path, stores: bool) -> Option<String> {
+    if let Some(unmounted) = UnmountedShare::find(directory)
+        && unmounted.is_certain()
+    {
+        let shown = printable_word(directory.as_os_str().as_bytes());
+        let point = printable_word(unmounted.point.as_os_str().as_bytes());
+        return Some(format!(
+            "the directory {shown} cannot be used: nothing is mounted at {point}; mount it"
+        ));
+    }
+    directory_problem("directory", directory, stores, "mount or create it")
+}
+
+fn directory_problem(what: &str, path: &Path, stores: bool, remedy: &str) -> Option<String> {
+    let shown = printable_word(path.as_os_str().as_bytes());
+    let metadata = match std::fs::metadata(path) {
         Err(error) => {
             let reason = reason(&error);
             return Some(format!(
-                "the home {shown} cannot be used: {reason}; create it, or give --create-home"
+                "the {what} {shown} cannot be used: {reason}; {remedy}"
             ));
         }
         Ok(metadata) => metadata,
     };
     if !metadata.is_dir() {
         return Some(format!(
-            "the home {shown} is not a directory; give a directory"
+            "the {what} {shown} is not a directory; give a directory"
         ));
     }
-    let lacks = |access| rustix::fs::accessat(CWD, home, access, AtFlags::EACCESS).is_err();
+    let lacks = |access| rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_err();
     if lacks(Access::READ_OK | Access::EXEC_OK) {
         return Some(format!(
-            "the home {shown} cannot be listed; give the server's user the right to read and search \
-             it"
+            "the {what} {shown} cannot be listed; give the server's user the right to read and \
+             search it"
         ));
     }
     if stores && lacks(Access::WRITE_OK) {
         return Some(format!(
-            "the home {shown} cannot be written; give the server's user that right, or the user of \
-             this home the rights read"
+            "the {what} {shown} cannot be written; give the server's user that right, or the user of \
+             this {what} the rights read"
         ));
     }
     None

@@ -9,7 +9,7 @@ mod limit;
 use ftp_proto::Refusal;
 use ftp_proto::listing::{EntryBatch, Walk, WalkAnswer, WalkNotice, WalkStep};
 
-use super::root::Root;
+use super::tree::Tree;
 use directories::Directories;
 pub(crate) use limit::ListLimit;
 
@@ -52,7 +52,7 @@ enum Advance {
     End,
 }
 
-impl Root {
+impl Tree {
     /// What is to be listed: a directory, a single file, or the matches of a path with wildcards.
     /// Nothing is opened before the first step.
     pub(crate) fn list(&self, walk: Walk) -> ListingLines {
@@ -150,11 +150,11 @@ impl StatusEntries {
 }
 
 impl Listing {
-    fn new(root: &Root, walk: Walk) -> Self {
-        let rules = root.rules.clone();
+    fn new(tree: &Tree, walk: Walk) -> Self {
+        let rules = tree.rules().clone();
         Self {
             walk: walk.hiding(move |_, name| rules.hides(name)),
-            directories: Directories::new(root),
+            directories: Directories::new(tree),
             notices: Vec::new(),
         }
     }
@@ -208,6 +208,7 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::root::Root;
     use ftp_proto::FtpPath;
     use ftp_proto::listing::Selection;
     use ftp_proto::listing::{ListFlags, ListRequest};
@@ -229,7 +230,7 @@ mod tests {
             recursive: true,
             ..ListFlags::default()
         };
-        let shared = Root::open(root).unwrap();
+        let shared = Tree::from(Root::open(root).unwrap());
         let account = ftp_proto::Account::new(ftp_proto::Rights::READ_ONLY);
         let request = ListRequest::new(selection, ftp_proto::ListStyle::Names, account.into());
         let walk = Walk::new(request, 0);

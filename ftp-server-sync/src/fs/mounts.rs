@@ -122,7 +122,7 @@ impl UnmountedShare {
 }
 
 /// The path without symbolic links, if it can be followed.
-pub(super) fn real_path(path: &Path) -> PathBuf {
+pub(crate) fn real_path(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or(path.to_owned())
 }
 

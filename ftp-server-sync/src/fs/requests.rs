@@ -41,7 +41,7 @@ impl Root {
                 let (from, to) = (changeable(from)?, changeable(to)?);
                 if *replace {
                     let (from, to) = (relative(from), relative(to));
-                    system_done(self.directory.rename(from, &self.directory, to))
+                    done(renamed(self.directory.rename(from, &self.directory, to)))
                 } else {
                     done(self.rename_to_new(from, to))
                 }
@@ -118,7 +118,7 @@ impl Root {
         match rustix::fs::renameat_with(&from_parent, from_name, &to_parent, to_name, flags) {
             // The file system cannot do both in one step, as on some network shares.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.rename_if_free(from, to),
-            result => result.map_err(|errno| refusal(&errno.into())),
+            result => renamed(result.map_err(io::Error::from)),
         }
     }
 
@@ -126,8 +126,7 @@ impl Root {
     fn rename_if_free(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Refusal> {
         self.check_free(to)?;
         let (from, to) = (relative(from), relative(to));
-        let renamed = self.directory.rename(from, &self.directory, to);
-        renamed.map_err(|error| refusal(&error))
+        renamed(self.directory.rename(from, &self.directory, to))
     }
 
     /// Creates a directory. A `umask` of the client replaces that of the process.
@@ -141,6 +140,14 @@ impl Root {
             None => Ok(()),
         }
     }
+}
+
+/// The outcome of a rename. The paths have been opened by then: no link leads out of the share.
+fn renamed(result: io::Result<()>) -> Result<(), Refusal> {
+    result.map_err(|error| match error.kind() {
+        ErrorKind::CrossesDevices => Refusal::OtherFileSystem,
+        _ => refusal(&error),
+    })
 }
 
 fn done(result: Result<(), Refusal>) -> Result<FileAnswer, Refusal> {

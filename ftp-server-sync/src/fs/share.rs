@@ -229,11 +229,11 @@ impl SessionShare {
         }
     }
 
-    /// Serves the same names as `current`, which may be another directory.
-    pub(crate) fn update_rules(&mut self, current: &Share) {
-        self.share.rules = current.rules.clone();
+    /// Serves the directory by these rules from now on.
+    pub(crate) fn update_rules(&mut self, rules: Arc<ShareRules>) {
+        self.share.rules = rules.clone();
         if let Some((_, root)) = &mut self.root {
-            *root = root.clone().with_rules(current.rules.clone());
+            *root = root.clone().with_rules(rules);
         }
     }
 
@@ -422,20 +422,22 @@ impl fmt::Display for Absence {
         match self {
             Self::Error(error) if sandbox::may_cause(error) => write!(
                 f,
-                "{}: no client can log in, and sessions are refused each operation, until then",
+                "{}: no client can log in to it, and sessions are refused each operation in it, until \
+                 then",
                 reason(error)
             ),
             Self::Error(error) => write!(
                 f,
-                "{}: no client can log in, and sessions are refused each operation, until the path \
-                 names a directory again; mount or create it, the server need not be restarted",
+                "{}: no client can log in to it, and sessions are refused each operation in it, until \
+                 the path names a directory again; mount or create it, the server need not be \
+                 restarted",
                 reason(error)
             ),
             Self::NotMounted(point) => write!(
                 f,
-                "nothing is mounted at {}: no client can log in, and sessions are refused each \
-                 operation, until it is mounted again; the server need not be restarted, except to \
-                 share the directory that is there now",
+                "nothing is mounted at {}: no client can log in to it, and sessions are refused each \
+                 operation in it, until it is mounted again; the server need not be restarted, except \
+                 to share the directory that is there now",
                 printable_word(point.as_os_str().as_bytes())
             ),
         }

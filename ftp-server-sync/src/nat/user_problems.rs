@@ -1,13 +1,17 @@
 //! What is wrong with the users of the file: homes that cannot be used, options that cannot be
 //! kept.
 
-use ftp_proto::text::printable_word;
-use ftp_proto::{Right, Rights};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use ftp_proto::text::{printable, printable_word};
+use ftp_proto::{FtpPath, Right, Rights};
 
 use super::finding::{Finding, Severity};
 use crate::accounts::stored_password::StoredPassword;
-use crate::accounts::users_file::{FileUser, UserPassword};
-use crate::fs::homes::home_problem;
+use crate::accounts::users_file::{FileUser, UserMount, UserPassword};
+use crate::fs::homes::{home_problem, mount_problem};
+use crate::fs::mounts::real_path;
 use crate::logging::clock::unix_seconds;
 use crate::settings::Settings;
 
@@ -37,9 +41,15 @@ fn of_user(settings: &Settings, user: &FileUser) -> Vec<Finding> {
     let mut add = |severity, text: String| {
         findings.push(Finding::new(severity, format!("--users: {name}: {text}")));
     };
-    let stores = changes(Right::Store) || changes(Right::MakeDirectory);
-    if let Some(problem) = home_problem(&user.home, stores, settings.create_homes) {
+    if let Some(problem) = home_problem(
+        &user.home,
+        stores(user, &FtpPath::root()),
+        settings.create_homes,
+    ) {
         add(Severity::Failure, problem);
+    }
+    for (severity, problem) in mount_problems(user) {
+        add(severity, problem);
     }
     if user.options.tls_required && settings.tls.is_none() {
         let problem = "cannot log in: the option tls needs TLS, which the server does not offer; add \
@@ -72,6 +82,39 @@ fn of_user(settings: &Settings, user: &FileUser) -> Vec<Finding> {
         add(Severity::Note, problem.to_owned());
     }
     findings
+}
+
+fn mount_problems(user: &FileUser) -> Vec<(Severity, String)> {
+    let found = user.options.mounts.iter().filter_map(|mount| {
+        let seen = printable(mount.seen.as_bytes());
+        if let Some(problem) = mount_problem(&mount.directory, stores(user, &mount.seen)) {
+            return Some((Severity::Failure, format!("mount={seen}: {problem}")));
+        }
+        let above = shared_above(user, mount)?;
+        let directory = printable_word(mount.directory.as_os_str().as_bytes());
+        let text = format!(
+            "mount={seen}: the directory {directory} is also seen in {above}, with the rights of there"
+        );
+        Some((Severity::Note, text))
+    });
+    found.collect()
+}
+
+fn stores(user: &FileUser, seen: &FtpPath) -> bool {
+    let mut rights = user.rights_in(seen).into_iter();
+    rights.any(|rights| rights.contains(Right::Store) || rights.contains(Right::MakeDirectory))
+}
+
+/// Where else the user sees the directory of a mount: the path of a share that contains it.
+fn shared_above(user: &FileUser, mount: &UserMount) -> Option<String> {
+    let real = real_path(&mount.directory);
+    let contains = |path: &Path| real.starts_with(real_path(path));
+    let mut others = user.options.mounts.iter();
+    let other = others.find(|other| other.seen != mount.seen && contains(&other.directory));
+    match other {
+        Some(other) => Some(printable(other.seen.as_bytes()).to_string()),
+        None => contains(&user.home).then(|| "the home".to_owned()),
+    }
 }
 
 /// A start must not look at thousands of directories, perhaps over a network.

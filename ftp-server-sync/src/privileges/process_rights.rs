@@ -70,9 +70,18 @@ fn root_directory(settings: &Settings) -> Option<String> {
         return Some(format!("--directory {}", directory.display()));
     }
     let mut users = settings.users.of_file();
-    let user = users.find(|user| is_root_directory(&user.home))?;
-    let (name, home) = (printable_word(user.name.as_bytes()), user.home.display());
-    Some(format!("--users: {name}: the home {home}"))
+    users.find_map(|user| {
+        let directory = user
+            .real_directories()
+            .find(|path| is_root_directory(path))?;
+        let name = printable_word(user.name.as_bytes());
+        let is_home = directory == user.home;
+        let what = if is_home { "home" } else { "mount" };
+        Some(format!(
+            "--users: {name}: the {what} {}",
+            directory.display()
+        ))
+    })
 }
 
 /// Whether the path leads to `/`, by whatever name or mount.

@@ -70,12 +70,12 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        let root = self.share.root();
-        let result = match &root {
+        let tree = self.tree.for_request(request);
+        let result = match &tree {
             Err(refusal) => Err(*refusal),
-            Ok(root) => match self.begin_long_request(root, request) {
+            Ok(tree) => match self.begin_long_request(tree, request) {
                 Ok(true) => return None,
-                Ok(false) => root.perform(request),
+                Ok(false) => tree.perform(request),
                 Err(refusal) => Err(refusal),
             },
         };
@@ -84,7 +84,7 @@ impl Connection {
             // Perhaps only a look at this name, before a command whose path begins with it.
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(refusal), _) => {
-                let is_hidden = root.is_ok_and(|root| root.hides(request));
+                let is_hidden = tree.is_ok_and(|tree| tree.hides(request));
                 let subject = file_request(request, command);
                 self.log.set_refused(subject, *refusal, is_hidden);
             }
@@ -185,7 +185,8 @@ impl Connection {
         refusal: Refusal,
     ) -> Outcome {
         let path = request.kind.path();
-        let is_hidden = self.share.root().is_ok_and(|root| root.hides_path(path));
+        let tree = self.tree.for_path(path);
+        let is_hidden = tree.is_ok_and(|tree| tree.hides_path(path));
         self.log
             .set_refused(transfer_request(request), refusal, is_hidden);
         Outcome::TransferOpened(Err(refusal))
@@ -210,19 +211,22 @@ impl Connection {
         &mut self,
         request: &TransferRequest,
     ) -> Result<(Pump, Opened), Refusal> {
-        let root = self.share.root()?;
-        self.share_changes = self.share.changes();
+        let tree = match &request.kind {
+            TransferKind::List(listing) => self.tree.for_listing(listing)?,
+            kind => self.tree.for_path(kind.path())?,
+        };
+        self.share_state = self.tree.state(request.kind.path());
         let representation = request.representation;
         let is_text = representation == Representation::Ascii;
         let umask = request.umask;
         let nothing = Opened::default();
         Ok(match &request.kind {
             TransferKind::Retrieve { path, offset, .. } if is_text && *offset > 0 => {
-                let restart = TextRestart::new(root.download(path, 0, None)?, *offset)?;
+                let restart = TextRestart::new(tree.download(path, 0, None)?, *offset)?;
                 (Pump::text_from(restart)?, nothing)
             }
             TransferKind::Retrieve { path, offset, end } => {
-                let download = root.download(path, *offset, *end)?;
+                let download = tree.download(path, *offset, *end)?;
                 let bytes = download.size - download.offset;
                 let opened = if is_text {
                     nothing
@@ -232,7 +236,7 @@ impl Connection {
                 (Pump::download(download, representation), opened)
             }
             TransferKind::Store { path, start } => {
-                let upload = root.upload(path, *start, umask, &self.uploader())?;
+                let upload = tree.upload(path, *start, umask, &self.uploader())?;
                 let opened = match upload.unique_name() {
                     Some(name) => nothing.with_name(name.to_vec()),
                     None => nothing,
@@ -241,7 +245,7 @@ impl Connection {
             }
             TransferKind::List(listing) => {
                 let walk = Walk::new(listing.clone(), unix_seconds());
-                (Pump::listing(root.list(self.set_up_walk(walk))), nothing)
+                (Pump::listing(tree.list(self.set_up_walk(walk))), nothing)
             }
         })
     }

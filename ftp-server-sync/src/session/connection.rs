@@ -33,7 +33,7 @@ use crate::data::connection::{DataConnection, LookExtent};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;
 use crate::fs::long_request::LongRequest;
-use crate::fs::share::SessionShare;
+use crate::fs::tree::session::{SessionTree, ShareState};
 use crate::logging::session_name::{LogContext, SessionName};
 use crate::tls::Resumption;
 
@@ -48,13 +48,13 @@ pub(super) struct Connection {
     pub(super) current: Arc<Current>,
     /// The number of these settings.
     generation: u64,
-    /// The directory that was shared when the session started. A reload that names another one is
-    /// for new sessions.
-    pub(super) share: SessionShare,
+    /// The directory that was shared when the session started, or those of the user. A reload that
+    /// names another one is for new sessions.
+    pub(super) tree: SessionTree,
     /// The user of `--users` who has logged in.
     pub(super) user: Option<SessionUser>,
-    /// How often the share had changed when the file of the transfer was opened.
-    pub(super) share_changes: u64,
+    /// The share of the transfer's file when that was opened.
+    pub(super) share_state: ShareState,
     /// The server is shutting down: the session ends once no transfer runs or opens, and no digest.
     pub(super) ending: bool,
     /// Another client needs the place: the session does not wait until its last reply is read.
@@ -135,9 +135,9 @@ impl Connection {
             session: start(current.config.clone(), endpoints),
             server,
             generation,
-            share: SessionShare::new(current.share.clone()),
+            tree: SessionTree::new(current.share.clone()),
             user: None,
-            share_changes: 0,
+            share_state: ShareState::default(),
             rate_limits: RateLimits::new(current.settings.rates, now),
             current,
             ending: false,
@@ -210,7 +210,8 @@ impl Connection {
             self.generation = generation;
             self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
-            self.share.update_rules(&self.current.share);
+            let rules = self.current.share.rules().clone();
+            self.tree.update_rules(|_| rules.clone());
             self.rate_limits.update(self.current.settings.rates, now);
             self.update_user(now);
         }

@@ -212,7 +212,7 @@ impl Connection {
     fn finish_upload(&mut self) -> Result<(), TransferError> {
         // A disk that is gone has taken the file with it; one that was mounted over the share hides
         // the file.
-        if !self.share.is_unchanged(self.share_changes) {
+        if !self.tree.is_unchanged(self.share_state) {
             return Err(TransferError::LocalWrite);
         }
         match (&mut self.transfer, self.data.stream()) {

@@ -10,7 +10,7 @@ use super::subject::file_request;
 use crate::data::transfer::Transfer;
 use crate::fs::list::ListLimit;
 use crate::fs::long_request::{LongRequest, is_last};
-use crate::fs::root::Root;
+use crate::fs::tree::Tree;
 use crate::logging::clock::unix_seconds;
 
 impl Connection {
@@ -22,20 +22,20 @@ impl Connection {
     /// [`Refusal::Busy`] if too many digests are being computed.
     pub(super) fn begin_long_request(
         &mut self,
-        root: &Root,
+        tree: &Tree,
         request: &FileRequest,
     ) -> Result<bool, Refusal> {
         let long = match request {
             FileRequest::Status(listing) => {
                 let walk = Walk::of_status(listing.clone(), unix_seconds());
-                LongRequest::Status(root.status(self.set_up_walk(walk)).into())
+                LongRequest::Status(tree.status(self.set_up_walk(walk)).into())
             }
             FileRequest::Size {
                 path,
                 representation: Representation::Ascii,
-            } => LongRequest::TextSize(root.text_size(path)?),
+            } => LongRequest::TextSize(tree.text_size(path)?),
             FileRequest::Hash(request) => {
-                LongRequest::Hash(root.hash(&self.server.hash_slots, request)?.into())
+                LongRequest::Hash(tree.hash(&self.server.hash_slots, request)?.into())
             }
             _ => return Ok(false),
         };

@@ -193,7 +193,7 @@ impl Connection {
         }
         let (session, name) = (&self.name, printable(user));
         // Looked up anew: a disk that was mounted since the last login is the share now.
-        if self.share.root().is_err() {
+        if self.tree.check_home().is_err() {
             info!("{session} login as {name} refused: the shared directory is not available");
             return Outcome::ShareUnavailable;
         }

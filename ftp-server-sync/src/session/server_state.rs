@@ -91,7 +91,7 @@ impl Current {
         Self {
             config: config(&settings, &interfaces, &known, &PortMappings::default()),
             announced_own: settings.announced_own_addresses(&interfaces, &known),
-            homes: Homes::default().updated(settings.users.homes(), &share),
+            homes: Homes::default().updated(settings.users.directories(), &share),
             settings: settings.into(),
             share,
             interfaces,
@@ -127,7 +127,7 @@ impl Current {
 
     /// The same settings with other users of the file.
     pub(crate) fn with_users(&self, users: Users) -> Self {
-        let homes = self.homes.updated(users.homes(), &self.share);
+        let homes = self.homes.updated(users.directories(), &self.share);
         let settings = Settings {
             users,
             ..(*self.settings).clone()
@@ -144,7 +144,7 @@ impl Current {
     pub(crate) fn with_homes_of(self, before: &Self) -> Self {
         let homes = before
             .homes
-            .updated(self.settings.users.homes(), &self.share);
+            .updated(self.settings.users.directories(), &self.share);
         Self { homes, ..self }
     }
 

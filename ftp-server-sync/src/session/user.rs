@@ -14,7 +14,7 @@ use super::user_sessions::SessionUser;
 use crate::accounts::charset::NameCharset;
 use crate::accounts::users_file::FileUser;
 use crate::fs::homes::create_home;
-use crate::fs::share::SessionShare;
+use crate::fs::tree::session::SessionTree;
 use crate::logging::clock::unix_seconds;
 use crate::logging::system_text::SystemText;
 use crate::settings::UploadRules;
@@ -72,8 +72,12 @@ impl Connection {
             }
         }
         // The settings have a share for each home.
-        let home = current.homes.find(&user.home)?;
-        self.share = SessionShare::new(home.clone());
+        let home = current.homes.find(&user.home)?.clone();
+        let mounts = user.options.mounts.iter().map(|mount| {
+            let share = current.homes.find(&mount.directory)?;
+            Some((mount.seen.clone(), share.clone()))
+        });
+        self.tree = SessionTree::with_mounts(home, mounts.collect::<Option<_>>()?);
         self.user = Some(SessionUser {
             user: user.clone(),
             place,
@@ -92,7 +96,7 @@ impl Connection {
     /// The client has logged out: the session is as it was before the login.
     pub(super) fn leave_user(&mut self, now: Instant) {
         if self.user.take().is_some() {
-            self.share = SessionShare::new(self.current.share.clone());
+            self.tree = SessionTree::new(self.current.share.clone());
             self.rate_limits.share(None);
             self.session.handle_config(self.current.config.clone());
             self.rate_limits.update(self.current.settings.rates, now);
@@ -107,7 +111,7 @@ impl Connection {
         let known = &session_user.user;
         let found = self.current.settings.users.in_file(known.name.as_bytes());
         let is_valid =
-            |user: &&Arc<FileUser>| user.is_valid_at(unix_seconds()) && user.home == known.home;
+            |user: &&Arc<FileUser>| user.is_valid_at(unix_seconds()) && user.has_tree_of(known);
         let Some(user) = found.filter(is_valid) else {
             self.log.set_end_reason(EndReason::AccountChanged);
             self.session.handle_account_withdrawn();
@@ -132,12 +136,11 @@ impl Connection {
             ..uploads
         };
         let rules = self.current.share.rules();
-        let rules = rules.for_login(&options.hidden, uploads, &user.account());
-        let share = self
-            .current
-            .share
-            .with_rules(rules.with_umask(options.umask).into());
-        self.share.update_rules(&share);
+        self.tree.update_rules(|seen| {
+            let account = user.account_in(seen);
+            let rules = rules.for_login(&options.hidden, uploads, &account);
+            rules.with_umask(options.umask).into()
+        });
         let mut config = (*self.current.config).clone();
         config.umask = options.umask.unwrap_or(config.umask);
         config.tls_data_required |= options.tls_required;

@@ -2,7 +2,7 @@
 
 use std::path::{self, Path};
 
-use ftp_proto::Rights;
+use ftp_proto::{FtpPath, Rights};
 
 use super::Settings;
 use crate::accounts::users_file::FileUser;
@@ -31,6 +31,7 @@ impl Settings {
                 .map(|file| file_needed("--users", file)),
         );
         needed.extend(self.users.of_file().map(|user| self.home_needed(user)));
+        needed.extend(self.users.of_file().flat_map(|user| mounts_needed(user)));
         let addresses = self.address_files();
         needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
         if self.port_mapping.is_on() {
@@ -67,12 +68,11 @@ impl Settings {
     }
 
     fn home_needed(&self, user: &FileUser) -> NeededPath {
-        let only_reads = user.all_rights().all(|rights| rights == Rights::READ_ONLY);
         let is_made = self.create_homes && !user.home.exists();
-        let access = if only_reads && !is_made {
-            AllowedAccess::Read
-        } else {
+        let access = if is_made {
             AllowedAccess::Change
+        } else {
+            access(user, &FtpPath::root())
         };
         // A home that is made later gets its right from the directory above it.
         let above = user.home.parent().filter(|_| is_made);
@@ -93,6 +93,26 @@ impl Settings {
     }
 }
 
+fn mounts_needed(user: &FileUser) -> impl Iterator<Item = NeededPath> {
+    let mounts = user.options.mounts.iter();
+    mounts.map(|mount| NeededPath {
+        name: "a mount in --users",
+        path: mount.directory.clone(),
+        access: access(user, &mount.seen),
+        with_parent: true,
+    })
+}
+
+/// What the user does in the directory that is seen there.
+fn access(user: &FileUser, seen: &FtpPath) -> AllowedAccess {
+    let rights = user.rights_in(seen);
+    if rights.iter().all(|rights| *rights == Rights::READ_ONLY) {
+        AllowedAccess::Read
+    } else {
+        AllowedAccess::Change
+    }
+}
+
 fn file_needed(name: &'static str, file: &Path) -> NeededPath {
     NeededPath {
         name,
@@ -105,6 +125,22 @@ fn file_needed(name: &'static str, file: &Path) -> NeededPath {
 #[cfg(all(test, feature = "sandbox", feature = "tls"))]
 mod tests {
     use crate::cli::golden::settings;
+
+    #[test]
+    fn mounts_are_needed_as_far_as_their_rights_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        let line = "anonymous::/usr:all:mount=/a,/srv/a;mount=/b,/srv/b,read;mount=/c,/srv/c,read;\
+                    dir=/c/new,upload";
+        std::fs::write(&file, line).unwrap();
+        let settings = settings(&format!("--users {}", file.display()));
+        let needed = settings.sandbox_needs().into_iter();
+        let needed = needed.filter(|needed| needed.name == "a mount in --users");
+        let needed: Vec<String> = needed
+            .map(|needed| format!("{} {:?}", needed.path.display(), needed.access))
+            .collect();
+        assert_eq!(needed, ["/srv/a Change", "/srv/b Read", "/srv/c Change"]);
+    }
 
     #[test]
     fn what_the_flags_name_is_needed() {

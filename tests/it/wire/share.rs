@@ -258,6 +258,25 @@ impl Disk {
     }
 }
 
+/// A rename to another file system would be a copy, and is none.
+#[test]
+fn a_rename_to_another_file_system_is_refused() {
+    let setup = Setup::new();
+    let disk = setup.root().join("disk");
+    fs::create_dir(&disk).expect("a directory");
+    fs::write(setup.root().join("file"), "text").expect("a file");
+    let script = "mount -t tmpfs none \"$0\" && echo other > \"$0/other\"";
+    let paths = [&*disk];
+    let server = setup.mounting(script, &paths).program();
+    let mut client = server.client();
+    for to in ["disk/new", "disk/other"] {
+        client.command("RNFR file", 350);
+        let text = client.command(format!("RNTO {to}"), 553).text();
+        assert!(text.contains("on another file system"), "{text}");
+    }
+    assert_eq!(server.read("file"), b"text");
+}
+
 /// Mounts are the server's own, and the test does not see them.
 fn in_mount_namespace(setup: Setup<'_>) -> Setup<'_> {
     setup.wrapped(|serve| process::prefixed(&["unshare", "--mount"], &serve))

@@ -2,6 +2,7 @@
 
 mod limits;
 mod links;
+mod mounts;
 mod offices;
 mod reload;
 mod rights;

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    Account, AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse,
-    NeverConnected, Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout,
+    Account, AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse, NeverConnected, Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout, WireNames,
 };
 
 use ledger::Ledger;
@@ -267,6 +266,11 @@ impl Judge {
     /// As [`Session::set_remedy`].
     pub fn set_remedy(&mut self, remedy: &str) {
         self.session.set_remedy(remedy);
+    }
+
+    /// As [`Session::names`].
+    pub fn names(&self) -> &WireNames {
+        self.session.names()
     }
 
     /// As [`Session::endpoints`].

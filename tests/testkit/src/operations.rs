@@ -526,7 +526,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 23] = [
+pub(crate) const REFUSALS: [Refusal; 25] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -550,6 +550,8 @@ pub(crate) const REFUSALS: [Refusal; 23] = [
     Refusal::Unsupported,
     Refusal::Failed,
     Refusal::LoginDenied,
+    Refusal::OtherFileSystem,
+    Refusal::MountPoint,
 ];
 
 pub(crate) const ERRORS: [TransferError; 11] = [

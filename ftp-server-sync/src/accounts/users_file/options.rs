@@ -1,10 +1,14 @@
 //! The options of a user: `key=value`, or a key alone.
 
+use std::path::PathBuf;
+
 use ftp_proto::listing::Pattern;
+use ftp_proto::text::printable;
 use ftp_proto::{FtpPath, Rights, date};
 use ipnet::IpNet;
 
 use super::field::{Fault, Field};
+use super::real_path::absolute_path;
 use super::rights;
 use super::syntax::{split, unescape};
 use crate::accounts::access::AccessRules;
@@ -18,6 +22,8 @@ pub struct UserOptions {
     /// Rights that hold for a directory and everything below it, instead of those of the directory
     /// above it.
     pub directories: Vec<(FtpPath, Rights)>,
+    /// Directories of elsewhere in the user's tree.
+    pub mounts: Vec<UserMount>,
     /// The sessions of the user at the same time; `None`: no such limit.
     pub sessions_max: Option<u32>,
     /// Limits on the speed of all sessions of the user together.
@@ -40,6 +46,17 @@ pub struct UserOptions {
     pub charset: Option<NameCharset>,
 }
 
+/// A directory of elsewhere in the tree of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserMount {
+    /// Where the user sees it.
+    pub seen: FtpPath,
+    /// Which directory it is, as an absolute path.
+    pub directory: PathBuf,
+    /// What the user may do there; `None`: what the directory permits that it is seen in.
+    pub rights: Option<Rights>,
+}
+
 impl UserOptions {
     /// Reads the options, each as it is written.
     pub(super) fn read(options: Vec<&[u8]>) -> Result<Self, Fault> {
@@ -56,7 +73,7 @@ impl UserOptions {
                 None => (option, None),
             };
             let key = String::from_utf8_lossy(key).into_owned();
-            let is_repeatable = matches!(&*key, "dir" | "allow" | "deny" | "hide");
+            let is_repeatable = matches!(&*key, "dir" | "mount" | "allow" | "deny" | "hide");
             if keys.contains(&key) && !is_repeatable {
                 let problem = "given twice; give it once";
                 return Err(Fault::new(Field::Option(key), problem));
@@ -67,6 +84,10 @@ impl UserOptions {
             })?;
             keys.push(key);
         }
+        read.check_mounts().map_err(|problem| {
+            let field = Field::Option("mount".to_owned());
+            Fault::new(field, problem)
+        })?;
         Ok(read)
     }
 
@@ -86,6 +107,7 @@ impl UserOptions {
         };
         match key {
             "dir" => self.add_directory(value)?,
+            "mount" => self.add_mount(value)?,
             "max-sessions" => {
                 let count = digits(text(value)?).filter(|count| (1..=1_000_000).contains(count));
                 let count = count.ok_or("give a whole number from 1 to 1000000")?;
@@ -120,18 +142,7 @@ impl UserOptions {
         let &[path, rights] = &parts[..] else {
             return Err("give dir=/path,rights; write a comma in the path as \\,".to_owned());
         };
-        let path = unescape(path)?;
-        if !path.starts_with(b"/") {
-            return Err("give a path in the user's tree, which begins with /".to_owned());
-        }
-        if path.split(|&byte| byte == b'/').any(|name| name == b"..") {
-            return Err("give a path without \"..\"".to_owned());
-        }
-        let Some(path) = FtpPath::parse(&path) else {
-            return Err(
-                "no path: it has a NUL byte or a line feed, or is too long or too deep".to_owned(),
-            );
-        };
+        let path = tree_path(path)?;
         if path.is_root() {
             return Err(
                 "the rights of / are the fourth field of the line; leave dir out".to_owned(),
@@ -144,6 +155,61 @@ impl UserOptions {
         self.directories.push((path, rights));
         Ok(())
     }
+
+    fn add_mount(&mut self, value: &[u8]) -> Result<(), String> {
+        let parts = split(value, b',');
+        let (seen, directory, rights) = match parts[..] {
+            [seen, directory] => (seen, directory, None),
+            [seen, directory, rights] => (seen, directory, Some(rights::read(rights)?)),
+            _ => {
+                let usage = "give mount=/seen/as,/real/path or mount=/seen/as,/real/path,rights; \
+                             write a comma in a path as \\,";
+                return Err(usage.to_owned());
+            }
+        };
+        let seen = tree_path(seen)?;
+        if seen.is_root() {
+            return Err("/ is the home, the third field of the line; give a path in it".to_owned());
+        }
+        if self.mounts.iter().any(|mount| mount.seen == seen) {
+            return Err("two directories have this path; give one of them another".to_owned());
+        }
+        self.mounts.push(UserMount {
+            seen,
+            directory: absolute_path(directory, "that is seen there, such as /srv/music")?,
+            rights,
+        });
+        Ok(())
+    }
+
+    /// Whether each mount has its rights from one option.
+    fn check_mounts(&self) -> Result<(), String> {
+        let twice = self.mounts.iter().find(|mount| {
+            let mut directories = self.directories.iter();
+            mount.rights.is_some() && directories.any(|(path, _)| *path == mount.seen)
+        });
+        match twice {
+            Some(mount) => Err(format!(
+                "dir gives rights for {} too; give them once",
+                printable(mount.seen.as_bytes())
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A path in the user's tree.
+fn tree_path(text: &[u8]) -> Result<FtpPath, String> {
+    let path = unescape(text)?;
+    if !path.starts_with(b"/") {
+        return Err("give a path in the user's tree, which begins with /".to_owned());
+    }
+    if path.split(|&byte| byte == b'/').any(|name| name == b"..") {
+        return Err("give a path without \"..\"".to_owned());
+    }
+    FtpPath::parse(&path).ok_or_else(|| {
+        "no path: it has a NUL byte or a line feed, or is too long or too deep".to_owned()
+    })
 }
 
 fn add_networks(to: &mut Vec<IpNet>, others: &[IpNet], value: &[u8]) -> Result<(), String> {
@@ -195,8 +261,9 @@ fn shown_key(key: &str) -> String {
 }
 
 /// The keys that have a value, and how they are written.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 12] = [
     ("dir", "dir=/path,rights"),
+    ("mount", "mount=/seen/as,/real/path[,rights]"),
     ("max-sessions", "max-sessions=N"),
     ("rate-in", "rate-in=BYTES"),
     ("rate-out", "rate-out=BYTES"),
@@ -210,14 +277,10 @@ const KEYS: [(&str, &str); 11] = [
 ];
 
 /// Keys that a later version may have. A limit that is not enforced must not look like one.
-const NOT_SUPPORTED: [(&str, &str); 2] = [
+const NOT_SUPPORTED: [(&str, &str); 1] = [
     (
         "quota",
         "not supported in this version; use the quotas of the file system, or --free-space-min",
-    ),
-    (
-        "mount",
-        "not supported in this version; use a bind mount of the system",
     ),
 ];
 

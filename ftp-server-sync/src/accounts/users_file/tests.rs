@@ -1,3 +1,4 @@
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use ftp_proto::{FtpPath, Right};
@@ -111,6 +112,46 @@ fn options_have_types() {
     // 2027-01-01, as `date -u -d 2027-01-01 +%s` says.
     assert_eq!(options.expires, Some(1_798_761_600));
     assert!(options.tls_required);
+}
+
+#[test]
+fn mounts_have_the_rights_of_their_place_or_their_own() {
+    let user = one(&format!(
+        "anna:{HASH}:/home/anna:read:mount=/music,/srv/music;mount=/new/a\\,b,/srv/a\\,b,write;\
+         dir=/music/old,none;dir=/new,all;dir=/new/a\\,b/x,read;dir=/other,none"
+    ));
+    let mounts: Vec<(&str, Option<Rights>)> = user
+        .options
+        .mounts
+        .iter()
+        .map(|mount| (mount.directory.to_str().unwrap(), mount.rights))
+        .collect();
+    let write = Rights::READ_WRITE.without(Right::ChangeMode);
+    assert_eq!(mounts, [("/srv/music", None), ("/srv/a,b", Some(write))]);
+    assert_eq!(user.account().rights_at(&path("/new/a,b/y")), write);
+
+    let account = |seen: &str| user.account_in(&path(seen));
+    assert_eq!(account("/music").rights(), Rights::READ_ONLY);
+    assert_eq!(
+        account("/music").directories(),
+        [(path("/old"), Rights::NONE)]
+    );
+    assert_eq!(account("/new/a,b").rights(), write);
+    assert_eq!(
+        account("/new/a,b").directories(),
+        [(path("/x"), Rights::READ_ONLY)]
+    );
+    // Not those that a mount hides.
+    let home = account("/");
+    let home: Vec<&FtpPath> = home.directories().iter().map(|(path, _)| path).collect();
+    assert_eq!(home, [&path("/other"), &path("/new")]);
+
+    let changed = |options: &str| one(&format!("anna:{HASH}:/home/anna:all:{options}"));
+    let before = changed("mount=/a,/srv/a;mount=/b,/srv/b,read");
+    assert!(before.has_tree_of(&changed("mount=/b,/srv/b;mount=/a,/srv/a,write")));
+    for other in ["mount=/a,/srv/a", "mount=/a,/srv/a;mount=/b,/srv/c", "tls"] {
+        assert!(!before.has_tree_of(&changed(other)), "{other}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! The directories of a walk. One is open at a time: each is opened anew beneath the root, and the
+//! The directories of a walk. One is open at a time: each is opened anew beneath its root, and the
 //! core compares it with the one that its entry showed.
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,24 +18,41 @@ use crate::fs::links::Containers;
 use crate::fs::owners::Owners;
 use crate::fs::real_rights::{RealRights, of_link};
 use crate::fs::root::{Root, identity, refusal};
+use crate::fs::tree::entries::bare_identity;
+use crate::fs::tree::{Place, Tree};
 
 /// The directory of a walk that is open, if any.
 #[derive(Debug)]
 pub(super) struct Directories {
-    root: Root,
-    /// `None`: the login has the same rights everywhere.
-    real: Option<RealRights>,
+    tree: Tree,
+    /// The rights in the share that was entered last, by where it is seen; without rights, the
+    /// login has the same rights everywhere in it.
+    real: Option<(FtpPath, Option<RealRights>)>,
     owners: Owners,
     current: Option<(DirectoryId, OpenDirectory)>,
 }
 
 #[derive(Debug)]
 struct OpenDirectory {
+    /// As the client sees it.
+    path: FtpPath,
+    /// `None`: it only contains mount points.
+    disk: Option<DiskDirectory>,
+    /// The names of mount points in it, and of directories that contain some. What has these names
+    /// on the disk is hidden.
+    mounts: BTreeSet<Vec<u8>>,
+    has_read_mounts: bool,
+}
+
+#[derive(Debug)]
+struct DiskDirectory {
+    root: Root,
+    /// Relative to that root.
+    path: FtpPath,
     /// Only names the directory (`O_PATH`); for looking at its entries.
     handle: OwnedFd,
     /// Its remaining names, if they are to be read.
     names: Option<Dir>,
-    path: FtpPath,
     identity: (u64, u64),
     /// The login's rights in it; `None`: as its path says.
     rights: Option<Rights>,
@@ -42,10 +60,10 @@ struct OpenDirectory {
 }
 
 impl Directories {
-    pub(super) fn new(root: &Root) -> Self {
+    pub(super) fn new(tree: &Tree) -> Self {
         Self {
-            root: root.clone(),
-            real: root.real_rights(),
+            tree: tree.clone(),
+            real: None,
             owners: Owners::default(),
             current: None,
         }
@@ -59,10 +77,7 @@ impl Directories {
 
     /// The next names of a directory.
     pub(super) fn read(&mut self, id: DirectoryId) -> WalkAnswer {
-        answer(find(&mut self.current, id).and_then(|directory| {
-            let names = directory.names.as_mut().ok_or(Refusal::Failed)?;
-            read(names, &self.root).map_err(|error| refusal(&error))
-        }))
+        answer(find(&mut self.current, id).and_then(OpenDirectory::read))
     }
 
     /// An entry of a directory.
@@ -71,7 +86,7 @@ impl Directories {
     }
 
     pub(super) fn look_at(&mut self, path: &FtpPath, details: Details) -> WalkAnswer {
-        let entry = self.root.entry_with(path, details, &mut self.owners);
+        let entry = self.tree.entry(path, details, &mut self.owners);
         answer(entry.map(WalkAnswer::Entry))
     }
 
@@ -80,38 +95,85 @@ impl Directories {
     }
 
     fn try_open(&mut self, request: OpenRequest<'_>) -> Result<OpenedDirectory, Refusal> {
-        let (handle, stat) = self.root.directory_handle(request.path)?;
-        let rights = match &self.real {
+        let path = request.path;
+        let tree = self.tree.clone();
+        let (disk, opened) = match tree.place(path)? {
+            Place::Bare => {
+                let (device, inode) = bare_identity(path);
+                let opened = OpenedDirectory {
+                    device,
+                    inode,
+                    is_root: false,
+                };
+                (None, opened)
+            }
+            Place::Shared(root, inner) => {
+                let share = tree.share_of(path);
+                let is_home = share.is_root();
+                self.update_real_rights(share, root);
+                let disk = self.open_on_disk(root, inner.into_owned(), request.is_read)?;
+                let (device, inode) = disk.identity;
+                let opened = OpenedDirectory {
+                    device,
+                    inode,
+                    is_root: is_home && disk.is_root(),
+                };
+                (Some(disk), opened)
+            }
+        };
+        let directory = OpenDirectory {
+            path: path.clone(),
+            disk,
+            mounts: tree.mount_names(path),
+            has_read_mounts: false,
+        };
+        self.current = Some((request.id, directory));
+        Ok(opened)
+    }
+
+    fn open_on_disk(
+        &self,
+        root: &Root,
+        path: FtpPath,
+        is_read: bool,
+    ) -> Result<DiskDirectory, Refusal> {
+        let (handle, stat) = root.directory_handle(&path)?;
+        let rights = match self.real_rights() {
             Some(real) => {
                 let copy = handle.try_clone().map_err(|error| refusal(&error))?;
-                Some(real.of_directory(&self.root, copy))
+                Some(real.of_directory(root, copy))
             }
             None => None,
         };
         if rights.is_some_and(|rights| !rights.contains(Right::List)) {
             return Err(Refusal::LoginDenied);
         }
-        let names = if request.is_read {
+        let names = if is_read {
             Some(open_names(&handle).map_err(|error| refusal(&error))?)
         } else {
             None
         };
-        let path = request.path.clone();
-        let directory = OpenDirectory {
+        Ok(DiskDirectory {
+            root: root.clone(),
             handle,
             names,
             containers: Containers::of(path.clone()),
             path,
             identity: identity(&stat),
             rights,
-        };
-        self.current = Some((request.id, directory));
-        let (device, inode) = identity(&stat);
-        Ok(OpenedDirectory {
-            device,
-            inode,
-            is_root: self.root.is_root(&stat),
         })
+    }
+
+    /// Rights are found once for each share that the walk comes to.
+    fn update_real_rights(&mut self, share: FtpPath, root: &Root) {
+        if self.real.as_ref().is_none_or(|(known, _)| *known != share) {
+            self.real = Some((share, root.real_rights()));
+        }
+    }
+
+    fn real_rights(&self) -> Option<&RealRights> {
+        let (_, real) = self.real.as_ref()?;
+        real.as_ref()
     }
 
     fn try_look(
@@ -121,27 +183,85 @@ impl Directories {
         details: Details,
     ) -> Result<Entry, Refusal> {
         let directory = find(&mut self.current, id)?;
-        let handle = &directory.handle;
+        if let Some(path) = directory.seen_elsewhere(name) {
+            return self.tree.entry(&path, details, &mut self.owners);
+        }
+        let own = match name {
+            b"." => Some(directory.path.clone()),
+            b".." => Some(directory.path.parent()),
+            _ => None,
+        };
+        let disk = directory.disk.as_mut().ok_or(Refusal::NotFound)?;
+        let real = self.real.as_ref().and_then(|(_, real)| real.as_ref());
+        let mut entry = disk.look(name, details, real, &mut self.owners)?;
+        entry.is_fixed = own.is_some_and(|own| !own.is_root() && self.tree.is_fixed(&own));
+        Ok(entry)
+    }
+}
+
+impl OpenDirectory {
+    /// The path of what a name means that is not found in the directory on the disk.
+    fn seen_elsewhere(&self, name: &[u8]) -> Option<FtpPath> {
+        let is_top = self.disk.as_ref().is_none_or(DiskDirectory::is_root);
+        match name {
+            // The directory above a mount on the disk is none of the user's.
+            b".." if is_top => Some(self.path.parent()),
+            b"." if self.disk.is_none() => Some(self.path.clone()),
+            name if self.mounts.contains(name) => self.path.child(name),
+            _ => None,
+        }
+    }
+
+    /// The next names; those of mount points come last.
+    fn read(&mut self) -> Result<WalkAnswer, Refusal> {
+        let mut names = NameList::default();
+        let is_last = match &mut self.disk {
+            Some(disk) => {
+                let directory = disk.names.as_mut().ok_or(Refusal::Failed)?;
+                let read = read(directory, &disk.root, &self.mounts, &mut names);
+                read.map_err(|error| refusal(&error))?
+            }
+            None => true,
+        };
+        if is_last && !std::mem::replace(&mut self.has_read_mounts, true) {
+            self.mounts.iter().for_each(|name| names.push(name));
+        }
+        Ok(WalkAnswer::Names { names, is_last })
+    }
+}
+
+impl DiskDirectory {
+    fn is_root(&self) -> bool {
+        self.identity == self.root.identity
+    }
+
+    fn look(
+        &mut self,
+        name: &[u8],
+        details: Details,
+        real: Option<&RealRights>,
+        owners: &mut Owners,
+    ) -> Result<Entry, Refusal> {
+        let handle = &self.handle;
         let mut stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
         if self.root.is_own(identity(&stat)) {
             return Err(Refusal::NotFound);
         }
-        let real = self.real.as_ref();
         // What its path says is all that is known of the directory above.
-        let of_directory = directory.rights.filter(|_| name != b"..");
+        let of_directory = self.rights.filter(|_| name != b"..");
         let mut rights = real
             .zip(of_directory)
-            .map(|(real, rights)| real.of_entry(rights, directory.identity, name, Some(&stat)));
+            .map(|(real, rights)| real.of_entry(rights, self.identity, name, Some(&stat)));
         if details.follow_links
-            && let Some(path) = directory.path.child(name)
+            && let Some(path) = self.path.child(name)
             && let Some((target, of_target)) =
-                (self.root).follow(&path, &stat, &mut directory.containers, real)
+                (self.root).follow(&path, &stat, &mut self.containers, real)
         {
             stat = target;
             rights = rights.map(|place| of_link(place, of_target));
         }
-        let mut entry = entry_of(handle, name, &stat, details, &mut self.owners);
+        let mut entry = entry_of(handle, name, &stat, details, owners);
         entry.rights = rights;
         Ok(entry)
     }
@@ -164,31 +284,29 @@ fn open_names(handle: &OwnedFd) -> io::Result<Dir> {
     Ok(Dir::new(readable)?)
 }
 
-/// The next names, without those of the server's own files.
-fn read(directory: &mut Dir, root: &Root) -> io::Result<WalkAnswer> {
-    let mut names = NameList::default();
+/// Appends the next names, without `hidden` and those of the server's own files. True: there are no
+/// others.
+fn read(
+    directory: &mut Dir,
+    root: &Root,
+    hidden: &BTreeSet<Vec<u8>>,
+    names: &mut NameList,
+) -> io::Result<bool> {
     while names.len() < NAMES_PER_STEP {
-        match directory.next() {
-            Some(found) => {
-                let found = found?;
-                // Most inodes need no look.
-                let may_be_own = root.rules.own_files.may_contain_inode(found.ino());
-                if !may_be_own || !is_own(root, directory, found.file_name()) {
-                    names.push(found.file_name().to_bytes());
-                }
-            }
-            None => {
-                return Ok(WalkAnswer::Names {
-                    names,
-                    is_last: true,
-                });
-            }
+        let Some(found) = directory.next() else {
+            return Ok(true);
+        };
+        let found = found?;
+        let name = found.file_name().to_bytes();
+        // Most inodes need no look.
+        let may_be_own = root.rules.own_files.may_contain_inode(found.ino());
+        let is_hidden =
+            hidden.contains(name) || (may_be_own && is_own(root, directory, found.file_name()));
+        if !is_hidden {
+            names.push(name);
         }
     }
-    Ok(WalkAnswer::Names {
-        names,
-        is_last: false,
-    })
+    Ok(false)
 }
 
 fn is_own(root: &Root, directory: &Dir, name: &CStr) -> bool {

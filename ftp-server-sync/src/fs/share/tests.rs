@@ -142,7 +142,7 @@ fn rules_stay_and_change_with_a_reload() {
     assert_eq!(scene.has("old"), Ok(true));
     let path = scene.path("share");
     let current = scene.share.updated(&path, hiding("o*")).unwrap();
-    scene.session.update_rules(&current);
+    scene.session.update_rules(current.rules().clone());
     assert_eq!(scene.has("old"), Ok(false));
     scene.rename("share", "away");
     assert_eq!(scene.has("old"), GONE);
@@ -152,7 +152,7 @@ fn rules_stay_and_change_with_a_reload() {
     fs::create_dir(scene.path("other")).unwrap();
     let other = scene.path("other");
     let current = scene.share.updated(&other, hiding("x*")).unwrap();
-    scene.session.update_rules(&current);
+    scene.session.update_rules(current.rules().clone());
     assert_eq!(scene.has("old"), Ok(true));
     let missing = scene.share.updated(&scene.path("missing"), hiding("x*"));
     let error = missing.unwrap_err().to_string();

@@ -13,6 +13,7 @@ use ftp_proto::{
 use super::*;
 use crate::fs::list::{ListLimit, NextLine};
 use crate::fs::share_rules::ShareRules;
+use crate::fs::tree::Tree;
 use crate::fs::upload::Uploader;
 
 fn path(text: &str) -> FtpPath {
@@ -195,7 +196,7 @@ fn listed(root: &Root, directory: &str) -> String {
     };
     let account = Account::new(Rights::READ_ONLY).into();
     let request = ListRequest::new(selection, ListStyle::Names, account);
-    let mut lines = root.list(Walk::new(request, 0));
+    let mut lines = Tree::from(root.clone()).list(Walk::new(request, 0));
     let mut text = Vec::new();
     let mut limit = ListLimit::new(usize::MAX, Instant::now() + Duration::from_secs(600));
     while lines.next_line(&mut text, &mut limit).unwrap() != NextLine::End {}

@@ -38,6 +38,12 @@ fn description(user: &FileUser) -> String {
         let path = printable(path.as_bytes());
         format!("below {path}: {}", describe_rights(*rights))
     }));
+    parts.extend(options.mounts.iter().map(|mount| {
+        let seen = printable(mount.seen.as_bytes());
+        let directory = printable_word(mount.directory.as_os_str().as_bytes());
+        let rights = describe_rights(user.account_in(&mount.seen).rights());
+        format!("{seen} is {directory}: {rights}")
+    }));
     match user.password {
         UserPassword::Any => parts.push("any password".to_owned()),
         UserPassword::Locked => parts.push("cannot log in (locked)".to_owned()),
