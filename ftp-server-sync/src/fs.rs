@@ -5,6 +5,7 @@
 //! becomes a file, [`requests`] performs what needs no data connection, [`list`] makes listings.
 
 pub(crate) mod attributes;
+mod counted;
 pub(crate) mod download;
 mod entry;
 pub(crate) mod file_hash;
@@ -16,6 +17,7 @@ pub(crate) mod mounts;
 mod named;
 pub(crate) mod own_files;
 mod owners;
+pub(crate) mod quota;
 mod real_rights;
 mod requests;
 mod resolve;

@@ -31,6 +31,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::accounts::login_throttle::whole_seconds;
 use crate::fs::attributes::ProcessUmask;
+use crate::fs::quota::keeper::QuotaKeeper;
 use crate::logging::repeated::{Event, RepeatedEvents};
 use crate::logging::session_name::SessionName;
 use crate::logging::system_text::SystemText;
@@ -98,6 +99,7 @@ pub struct Server {
     delays: LoginDelays,
     accept_failures: AcceptFailures,
     mapper: ServerMapper,
+    quotas: QuotaKeeper,
     shutdown: Shutdown,
 }
 
@@ -176,6 +178,7 @@ impl Server {
             delays: LoginDelays::default(),
             accept_failures: AcceptFailures::default(),
             mapper: ServerMapper::default(),
+            quotas: QuotaKeeper::default(),
             shutdown: Shutdown::No,
         })
     }
@@ -222,6 +225,7 @@ impl Server {
     pub fn run(mut self) -> io::Result<()> {
         self.log_start();
         self.update_port_mapping();
+        self.update_quotas();
         loop {
             self.read_messages();
             if self.is_over() {
@@ -475,6 +479,7 @@ impl Server {
             return false;
         }
         self.state.events.write_all(now);
+        self.quotas.end(running == 0);
         info!("ended");
         true
     }

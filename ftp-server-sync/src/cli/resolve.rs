@@ -51,6 +51,7 @@ pub(super) fn settings(
         users: users::users(&flags, given, environment)?,
         users_file: users::file(&flags),
         create_homes: users::creates_homes(&flags, given)?,
+        state_directory: environment.state_directory(flags.run_as.is_some()),
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),

@@ -1,4 +1,4 @@
-//! The directory of the certificate that the server makes, for the user that it becomes.
+//! The state directory, for the user that the server becomes.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, openat};
 
 use crate::logging::system_text::SystemText;
-use crate::settings::{RunAs, TlsSettings};
+use crate::settings::RunAs;
 
-/// Gives the certificate that the server has made, and its directory, to the user that the server
-/// becomes, who reads it then, or makes it. Creates a directory that is missing.
+/// Gives the state directory, and the files in it that the server has made, to the user that the
+/// server becomes, who reads them then, or makes them. Creates a directory that is missing.
 ///
 /// Nothing in a directory of that user is opened here: root would be led to other files.
 ///
@@ -24,8 +24,7 @@ use crate::settings::{RunAs, TlsSettings};
 /// # Errors
 ///
 /// The system's error, with the path.
-pub(crate) fn hand_over(tls: &TlsSettings, run_as: &RunAs) -> io::Result<()> {
-    let directory = &tls.state_directory;
+pub(crate) fn hand_over(directory: &Path, own: &[PathBuf], run_as: &RunAs) -> io::Result<()> {
     let failed = |error: io::Error| {
         let user = &run_as.text;
         let text = format!(
@@ -38,8 +37,7 @@ pub(crate) fn hand_over(tls: &TlsSettings, run_as: &RunAs) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     let created = builder.recursive(true).mode(0o700).create(directory);
     created.map_err(failed)?;
-    let own = [tls.self_signed_file(), tls.public_file()];
-    let Some(opened) = open_own(directory, &own).map_err(failed)? else {
+    let Some(opened) = open_own(directory, own).map_err(failed)? else {
         return Ok(());
     };
     let change = || -> io::Result<()> {

@@ -35,8 +35,9 @@ impl Server {
         // Later they may be out of reach.
         current.share.remember_own_files();
         let own_certificate = Self::certificate_of_user(settings);
-        if let Some(tls) = own_certificate {
-            privileges::hand_over(tls, run_as)?;
+        if own_certificate.is_some() || settings.has_quotas() {
+            let directory = &settings.state_directory;
+            privileges::hand_over(directory, &settings.state_files(), run_as)?;
         }
         privileges::give_up(run_as)?;
         let refuse = |error: io::Error| {

@@ -76,6 +76,7 @@ impl Connection {
         self.user = Some(SessionUser {
             user: user.clone(),
             place,
+            quota: Arc::default(),
         });
         self.apply_user(now);
         None
@@ -119,10 +120,11 @@ impl Connection {
     }
 
     fn apply_user(&mut self, now: Instant) {
-        let Some(SessionUser { user, place }) = &self.user else {
+        let Some(SessionUser { user, place, quota }) = &self.user else {
             return;
         };
         let options = &user.options;
+        quota.set(options.quota);
         let uploads = self.current.share.rules().uploads();
         let uploads = UploadRules {
             max_bytes: options.upload_bytes_max.unwrap_or(uploads.max_bytes),
@@ -130,10 +132,8 @@ impl Connection {
         };
         let rules = self.current.share.rules();
         let rules = rules.for_login(&options.hidden, uploads, &user.account());
-        let share = self
-            .current
-            .share
-            .with_rules(rules.with_umask(options.umask).into());
+        let rules = rules.with_umask(options.umask).with_quota(quota.clone());
+        let share = self.current.share.with_rules(rules.into());
         self.share.update_rules(&share);
         let mut config = (*self.current.config).clone();
         config.umask = options.umask.unwrap_or(config.umask);

@@ -33,10 +33,10 @@ impl Settings {
         needed.extend(self.users.of_file().map(|user| self.home_needed(user)));
         let addresses = self.address_files();
         needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
-        if self.port_mapping.is_on() {
+        if self.port_mapping.is_on() || self.has_quotas() {
             needed.push(NeededPath {
                 name: "the state directory",
-                path: self.port_mapping.state_directory.clone(),
+                path: self.state_directory.clone(),
                 access: AllowedAccess::Change,
                 with_parent: false,
             });

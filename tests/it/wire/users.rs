@@ -3,6 +3,7 @@
 mod limits;
 mod links;
 mod offices;
+mod quota;
 mod reload;
 mod rights;
 
