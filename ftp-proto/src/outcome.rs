@@ -6,6 +6,7 @@ use core::fmt;
 
 use crate::account::Account;
 use crate::action::{Action, TransferId};
+use crate::exceeded_quota::ExceededQuota;
 use crate::hash::Digest;
 use crate::listing::{Entry, EntryBatch};
 use crate::masquerade::Bound;
@@ -125,6 +126,8 @@ pub enum TransferError {
     FileTooLarge,
     /// What is free has to stay free: 452.
     SpaceReserved,
+    /// What the login has stored would become more than it may have: 552.
+    QuotaExceeded(ExceededQuota),
 }
 
 impl Error for TransferError {}
@@ -143,6 +146,7 @@ impl fmt::Display for TransferError {
             Self::NoSpace => "no space left",
             Self::FileTooLarge => "file too large",
             Self::SpaceReserved => "free space reserved",
+            Self::QuotaExceeded(_) => "quota exceeded",
         })
     }
 }

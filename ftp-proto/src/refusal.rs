@@ -3,6 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
+use crate::exceeded_quota::ExceededQuota;
+
 /// Why a driver did not perform an action. The core turns it into the code and text of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -41,6 +43,8 @@ pub enum Refusal {
     FileTooLarge,
     /// What is free has to stay free.
     SpaceReserved,
+    /// What the login has stored would be more than it may have.
+    QuotaExceeded(ExceededQuota),
     /// The file system does not accept the name.
     NameRejected,
     /// There are more entries than the reply may hold. A part of them would look like all.
@@ -85,6 +89,7 @@ impl fmt::Display for Refusal {
             Self::NoSpace => "no space left",
             Self::FileTooLarge => "file too large",
             Self::SpaceReserved => "free space reserved",
+            Self::QuotaExceeded(_) => "quota exceeded",
             Self::NameRejected => "name not allowed",
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",

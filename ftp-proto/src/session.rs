@@ -31,7 +31,6 @@ mod transfer_state;
 use alloc::sync::Arc;
 use core::net::IpAddr;
 
-use crate::account::Account;
 use crate::action::{Action, Output};
 use crate::address::Endpoints;
 use crate::allowed_peers::{AllowedPeers, PeerVerdict};

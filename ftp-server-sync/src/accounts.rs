@@ -8,6 +8,7 @@ pub(crate) mod limit_values;
 pub(crate) mod login_throttle;
 pub(crate) mod password_hash;
 pub(crate) mod passwords;
+pub(crate) mod quota;
 pub(crate) mod rates;
 pub(crate) mod stored_password;
 pub(crate) mod users;

@@ -54,6 +54,8 @@ pub enum Invocation {
     Serve(Box<Settings>),
     /// Print which addresses clients would get and what is wrong, and serve nothing.
     Check(Box<Settings>),
+    /// Count what is in the homes of users with quotas, and serve nothing.
+    Recount(Box<Settings>),
     /// Print the lines that let clients in, and serve nothing.
     Rules(Box<Settings>, RulesKind),
     /// Look at an FTP server as its clients do, and serve nothing.
@@ -129,8 +131,19 @@ impl CommandLine {
             given = given.over(file);
         }
         let flags = given.parse()?;
-        let (check, rules) = (flags.check, flags.rules);
+        let (check, rules, recount) = (flags.check, flags.rules, flags.recount);
         let settings = Box::new(resolve::settings(flags, &given, &self.environment)?);
+        if recount {
+            let others = [("--check", check), ("--rules", rules.is_some())];
+            if let Some((other, _)) = others.into_iter().find(|(_, is_given)| *is_given) {
+                return Err(given.refuse("--recount", error::conflict(other)));
+            }
+            if !settings.has_quotas() {
+                let problem = "no user has a quota; add --users FILE with the option quota";
+                return Err(given.refuse("--recount", problem));
+            }
+            return Ok(Invocation::Recount(settings));
+        }
         match rules {
             Some(_) if check => Err(given.refuse("--rules", error::conflict("--check"))),
             Some(kind) => {
@@ -153,6 +166,7 @@ impl CommandLine {
             Invocation::Serve(settings) => return Ok(*settings),
             Invocation::Check(_) => "--check",
             Invocation::Rules(..) => "--rules",
+            Invocation::Recount(_) => "--recount",
             Invocation::Probe(_) => "--probe",
             Invocation::HashPassword => "--hash-password",
             Invocation::Help(_) => "--help",

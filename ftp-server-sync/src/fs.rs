@@ -6,6 +6,7 @@
 //! makes listings.
 
 pub(crate) mod attributes;
+mod counted;
 pub(crate) mod download;
 mod entry;
 pub(crate) mod file_hash;
@@ -17,6 +18,7 @@ pub(crate) mod mounts;
 mod named;
 pub(crate) mod own_files;
 mod owners;
+pub(crate) mod quota;
 mod real_rights;
 mod requests;
 mod resolve;

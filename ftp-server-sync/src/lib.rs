@@ -81,6 +81,7 @@ mod tls;
 #[path = "tls/disabled.rs"]
 mod tls;
 
+pub use fs::quota::recount::{RecountReport, recount};
 pub use logging::StderrWriter;
 pub use nat::{check, rules};
 pub use server::{

@@ -44,6 +44,7 @@ fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
         Ok(Invocation::Serve(settings)) => serve(*settings, command_line, start.warning(), stderr),
         Ok(Invocation::Check(settings)) => check(&settings, stderr),
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
+        Ok(Invocation::Recount(settings)) => recount(&settings, stderr),
         Ok(Invocation::Probe(request)) => probe(&request, stderr),
         Ok(Invocation::HashPassword) => match cli::new_password_hash() {
             Ok(hash) => print(&hash),
@@ -131,6 +132,19 @@ fn rules(settings: &Settings, kind: RulesKind, stderr: &StderrWriter) -> ExitCod
     match rules::rules(settings, kind) {
         Ok(lines) => print(lines.trim_end()),
         Err(error) => cannot_start(&format!("--rules {kind}: {error}"), stderr),
+    }
+}
+
+fn recount(settings: &Settings, stderr: &StderrWriter) -> ExitCode {
+    let report = ftp_server_sync::recount(settings);
+    for problem in &report.problems {
+        print_error(&format_args!("--recount: {problem}"), stderr);
+    }
+    let printed = print(report.table.trim_end());
+    if report.problems.is_empty() {
+        printed
+    } else {
+        ExitCode::from(CANNOT_START)
     }
 }
 

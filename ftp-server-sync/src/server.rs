@@ -33,6 +33,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::accounts::login_throttle::whole_seconds;
 use crate::fs::attributes::ProcessUmask;
+use crate::fs::quota::keeper::QuotaKeeper;
 use crate::logging::repeated::{Event, RepeatedEvents};
 use crate::logging::session_name::SessionName;
 use crate::logging::system_text::SystemText;
@@ -103,6 +104,7 @@ pub struct Server {
     accept_failures: AcceptFailures,
     mapper: ServerMapper,
     hooks: ServerHooks,
+    quotas: QuotaKeeper,
     shutdown: Shutdown,
 }
 
@@ -182,6 +184,7 @@ impl Server {
             accept_failures: AcceptFailures::default(),
             mapper: ServerMapper::default(),
             hooks: ServerHooks::default(),
+            quotas: QuotaKeeper::default(),
             shutdown: Shutdown::No,
         })
     }
@@ -237,6 +240,7 @@ impl Server {
         self.log_start();
         self.update_port_mapping();
         self.hooks.start(&self.state, &self.handle);
+        self.update_quotas();
         loop {
             self.read_messages();
             if self.is_over() {

@@ -35,6 +35,7 @@ pub use crate::accounts::password_hash::{
     HashProblem, HashScheme, HashWeakness, PasswordHash, PasswordProblem, hash_password,
 };
 pub use crate::accounts::passwords::Password;
+pub use crate::accounts::quota::Quota;
 pub use crate::accounts::rates::Rates;
 pub use crate::accounts::stored_password::{Candidate, StoredPassword};
 pub use crate::accounts::users::Users;
@@ -86,6 +87,8 @@ pub struct Settings {
     pub users_file: Option<PathBuf>,
     /// Whether a user's home that is missing is made at the login.
     pub create_homes: bool,
+    /// The directory for what the server stores for its next start.
+    pub state_directory: PathBuf,
     /// The public address in passive mode replies; `None`: the address that the client connected
     /// to.
     pub masquerade_address: Option<AddressSource>,
@@ -238,6 +241,26 @@ impl Settings {
             slows_down: !self.login_delay.is_zero(),
             block: self.login_block,
         }
+    }
+
+    /// The files that a server makes in the state directory, and gives to the user that it becomes.
+    pub(crate) fn state_files(&self) -> Vec<PathBuf> {
+        let names = [
+            SELF_SIGNED_FILE,
+            PUBLIC_FILE,
+            QUOTA_FILE,
+            QUOTA_FILE_NEW,
+            NONCE_FILE,
+            RECORD_FILE,
+        ];
+        let files = names.map(|name| self.state_directory.join(name));
+        files.into()
+    }
+
+    /// Whether some user has a quota.
+    pub(crate) fn has_quotas(&self) -> bool {
+        let mut users = self.users.of_file();
+        users.any(|user| user.options.quota.is_limited())
     }
 
     /// The control port, for clients without TLS and with explicit TLS; 0: the kernel chooses.
@@ -405,6 +428,12 @@ impl TlsSettings {
 
 /// The name of the file with the certificate that the server makes.
 pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
+
+/// The name of the file in the state directory with what quotas count.
+pub(crate) const QUOTA_FILE: &str = "quota";
+
+/// The name of that file until it is complete.
+pub(crate) const QUOTA_FILE_NEW: &str = "quota.new";
 
 /// The name of the file with this certificate alone.
 pub(crate) const PUBLIC_FILE: &str = "certificate.crt";

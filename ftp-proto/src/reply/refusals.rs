@@ -1,8 +1,10 @@
 //! The texts of the replies to refusals.
 
 use alloc::boxed::Box;
+use alloc::format;
 
 use super::Reply;
+use crate::exceeded_quota::ExceededQuota;
 use crate::path::FtpPath;
 use crate::refused_request::RefusedRequest;
 
@@ -38,6 +40,21 @@ impl Reply {
     pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
     pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
     pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }
+}
+
+impl Reply {
+    /// A transfer that its login's quota has ended.
+    pub(crate) fn quota_exceeded_by_transfer(quota: ExceededQuota) -> Self {
+        Self::line(552, format!("Quota exceeded: {quota}; transfer aborted."))
+    }
+
+    /// A command that its login's quota does not allow.
+    pub(crate) fn quota_exceeded(code: u16, quota: ExceededQuota) -> Self {
+        Self::line(
+            code,
+            format!("Quota exceeded: {quota}; delete files first."),
+        )
+    }
 }
 
 impl Reply {

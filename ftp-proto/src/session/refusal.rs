@@ -34,6 +34,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::OffsetTooLarge if is_hash => Reply::range_too_large(codes.offset),
         Refusal::FileTooLarge => Reply::file_too_large(codes.too_large),
         Refusal::SpaceReserved => Reply::space_reserved(codes.no_space),
+        Refusal::QuotaExceeded(quota) => Reply::quota_exceeded(codes.too_large, quota),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),
         Refusal::ShareUnavailable => Reply::share_unavailable(codes.unavailable),

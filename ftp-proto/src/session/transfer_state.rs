@@ -149,6 +149,7 @@ impl Running {
                 TransferError::NoSpace
                 | TransferError::FileTooLarge
                 | TransferError::SpaceReserved
+                | TransferError::QuotaExceeded(_)
                     if !self.info.is_upload() =>
                 {
                     Reply::LOCAL_ERROR
@@ -156,6 +157,7 @@ impl Running {
                 TransferError::NoSpace => Reply::STORAGE_FULL,
                 TransferError::FileTooLarge => Reply::FILE_TOO_LARGE,
                 TransferError::SpaceReserved => Reply::SPACE_RESERVED,
+                TransferError::QuotaExceeded(quota) => Reply::quota_exceeded_by_transfer(quota),
             },
         }
     }

@@ -313,6 +313,10 @@ pub(super) struct Flags {
     /// wrong; exit code 1 if some clients would fail, 2 if the server cannot start
     #[argh(switch)]
     pub(super) check: bool,
+    /// serve nothing, but count what the homes of users with a quota have in them, print it, and
+    /// store it for the next start
+    #[argh(switch)]
+    pub(super) recount: bool,
     /// serve nothing, but print what forwards or opens the ports: "text" for a router's form,
     /// "nft", "iptables", "docker" or "ufw"
     #[argh(option, arg_name = "KIND", from_str_fn(values::rules_kind))]
@@ -383,6 +387,7 @@ impl Flag {
             "--hash-password",
             "--help",
             "--probe",
+            "--recount",
             "--rules",
             "--version",
             "--write-test",

@@ -44,7 +44,7 @@ pub(super) fn settings(
     given.refuse_repeated("--masquerade-client", keys(&flags.masquerade_client))?;
     check_access(&flags, given)?;
     let run_as = run_as(&flags, given)?;
-    Ok(Settings {
+    let settings = Settings {
         listen: listen(&flags, given)?,
         tls: tls(&flags, given, environment)?,
         directory: share(&flags, given, run_as.is_some())?,
@@ -53,6 +53,7 @@ pub(super) fn settings(
         users_file: users::file(&flags),
         create_homes: users::creates_homes(&flags, given)?,
         hooks: hooks::settings(&flags, given)?,
+        state_directory: environment.state_directory(flags.run_as.is_some()),
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),
@@ -96,7 +97,9 @@ pub(super) fn settings(
         permit_privileged_ports: flags.permit_privileged_ports,
         denied_commands: denied_commands(&flags.deny_commands),
         sandbox: sandbox(flags.sandbox, given)?,
-    })
+    };
+    hooks::check_place(&settings, given)?;
+    Ok(settings)
 }
 
 /// How many connections and logins there may be.

@@ -401,6 +401,7 @@ fn must_linger(stream: &DataStream, result: Result<(), TransferError>, is_upload
                 TransferError::NoSpace
                     | TransferError::FileTooLarge
                     | TransferError::SpaceReserved
+                    | TransferError::QuotaExceeded(_)
                     | TransferError::LocalWrite
             );
             is_upload && is_local

@@ -29,10 +29,7 @@ impl Root {
             FileRequest::ChangeDirectory(path) => done(self.check_enterable(path)),
             FileRequest::MakeDirectory { path, umask } => done(self.make_directory(path, *umask)),
             FileRequest::RemoveDirectory(path) => done(self.remove_directory(changeable(path)?)),
-            FileRequest::DeleteFile(path) => {
-                let name = relative(changeable(path)?);
-                system_done(self.directory.remove_file(name))
-            }
+            FileRequest::DeleteFile(path) => system_done(self.delete_file(changeable(path)?)),
             FileRequest::RenameFrom(path) => {
                 let name = relative(changeable(path)?);
                 system_done(self.directory.symlink_metadata(name).map(drop))
@@ -40,8 +37,7 @@ impl Root {
             FileRequest::Rename { from, to, replace } => {
                 let (from, to) = (changeable(from)?, changeable(to)?);
                 if *replace {
-                    let (from, to) = (relative(from), relative(to));
-                    done(renamed(self.directory.rename(from, &self.directory, to)))
+                    done(renamed(self.rename_over(from, to)))
                 } else {
                     done(self.rename_to_new(from, to))
                 }
@@ -84,21 +80,22 @@ impl Root {
     fn remove_directory(&self, path: &FtpPath) -> Result<(), Refusal> {
         let name = relative(path);
         let is_link = |metadata: Metadata| metadata.is_symlink();
-        let mut removed = self.directory.remove_dir(name);
+        let mut removed = self.delete_directory(path);
         if let Err(error) = &removed
             && error.kind() == ErrorKind::DirectoryNotEmpty
         {
             // To the client it may be empty.
             let directory = self.open_directory(path)?;
             if are_alone(&directory).unwrap_or(false) {
-                let cleared = clear_up(&directory, Some(path), self.rules.uploads.broken, drop);
-                removed = cleared.and_then(|()| self.directory.remove_dir(name));
+                let (broken, usage) = (self.rules.uploads.broken, &self.usage);
+                let cleared = clear_up(&directory, Some(path), broken, usage, drop);
+                removed = cleared.and_then(|()| self.delete_directory(path));
             }
         }
         let removed = match removed {
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 match self.directory.symlink_metadata(name).map(is_link) {
-                    Ok(true) => self.directory.remove_file(name),
+                    Ok(true) => self.delete_file(path),
                     _ => Err(error),
                 }
             }
@@ -115,6 +112,8 @@ impl Root {
         let names = [from, to].map(|path| OsStr::from_bytes(path.name()));
         let [from_name, to_name] = names;
         let flags = RenameFlags::NOREPLACE;
+        // Another session may be finding out what its change of this name replaces.
+        let _change = self.usage.name_change();
         match rustix::fs::renameat_with(&from_parent, from_name, &to_parent, to_name, flags) {
             // The file system cannot do both in one step, as on some network shares.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.rename_if_free(from, to),
@@ -131,10 +130,7 @@ impl Root {
 
     /// Creates a directory. A `umask` of the client replaces that of the process.
     fn make_directory(&self, path: &FtpPath, umask: Option<u32>) -> Result<(), Refusal> {
-        let name = relative(changeable(path)?);
-        self.directory
-            .create_dir(name)
-            .map_err(|error| refusal(&error))?;
+        self.create_directory(changeable(path)?)?;
         match umask.or(self.rules.umask) {
             Some(umask) => self.change_mode(path, 0o777 & !umask),
             None => Ok(()),

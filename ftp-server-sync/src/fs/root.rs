@@ -18,6 +18,7 @@ use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{Access, AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::quota::usage::HomeUsage;
 use super::share_rules::ShareRules;
 use crate::logging::system_text::SystemText;
 
@@ -28,6 +29,8 @@ pub(crate) struct Root {
     /// The directory's device and inode.
     pub(super) identity: (u64, u64),
     pub(super) rules: Arc<ShareRules>,
+    /// What quotas count in it.
+    pub(super) usage: Arc<HomeUsage>,
 }
 
 impl Root {
@@ -48,7 +51,12 @@ impl Root {
             );
             io::Error::new(error.kind(), text)
         })?;
-        Ok(Self::new(opened.into(), identity, Arc::default()))
+        Ok(Self::new(
+            opened.into(),
+            identity,
+            Arc::default(),
+            Arc::default(),
+        ))
     }
 
     /// Whether this process may list it now.
@@ -61,11 +69,17 @@ impl Root {
     }
 
     /// An open directory with this device and inode, of which some names are not served.
-    pub(super) fn new(directory: Arc<Dir>, identity: (u64, u64), rules: Arc<ShareRules>) -> Self {
+    pub(super) fn new(
+        directory: Arc<Dir>,
+        identity: (u64, u64),
+        rules: Arc<ShareRules>,
+        usage: Arc<HomeUsage>,
+    ) -> Self {
         Self {
             directory,
             identity,
             rules,
+            usage,
         }
     }
 

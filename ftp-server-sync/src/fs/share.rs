@@ -21,6 +21,7 @@ use rustix::io::Errno;
 
 use super::mounts::{MountPoint, MountTable, UnmountedShare, real_path};
 use super::named::NamedDirectory;
+use super::quota::usage::HomeUsage;
 use super::root::{Root, check_listable};
 use super::share_rules::ShareRules;
 use crate::locks::lock;
@@ -53,6 +54,8 @@ struct Place {
     state: Mutex<State>,
     /// Whether the last look found the path as it should be.
     is_usual: AtomicBool,
+    /// What quotas count in it.
+    usage: Arc<HomeUsage>,
 }
 
 #[derive(Debug)]
@@ -130,6 +133,7 @@ impl Share {
             path: path.to_owned(),
             state: state.into(),
             is_usual: is_usual.into(),
+            usage: Arc::default(),
         };
         Ok(Self {
             place: place.into(),
@@ -153,6 +157,7 @@ impl Share {
             path: path.to_owned(),
             state: state.into(),
             is_usual: false.into(),
+            usage: Arc::default(),
         };
         Self {
             place: place.into(),
@@ -172,6 +177,11 @@ impl Share {
     /// The rules, which the shares of other directories have too.
     pub(crate) fn rules(&self) -> &Arc<ShareRules> {
         &self.rules
+    }
+
+    /// What quotas count in it.
+    pub(crate) fn usage(&self) -> &Arc<HomeUsage> {
+        &self.place.usage
     }
 
     /// Where it is.
@@ -254,7 +264,8 @@ impl SessionShare {
                 self.changes += u64::from(is_change);
                 let rules = self.share.rules.clone();
                 let directory = opened.directory.clone();
-                (named, Root::new(directory, named.identity(), rules))
+                let usage = self.share.place.usage.clone();
+                (named, Root::new(directory, named.identity(), rules, usage))
             }
             (Ok(None) | Err(_), _) => {
                 self.changes += 1;

@@ -2,7 +2,7 @@
 //! and where a login has other rights than elsewhere.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, FtpPath};
@@ -10,6 +10,8 @@ use ftp_proto::{Account, FtpPath};
 use super::own_files::OwnFiles;
 use super::temporary_name::is_temporary;
 use super::upload_rules::UploadRules;
+use crate::accounts::quota::Quota;
+use crate::locks::lock;
 
 /// What is not served although it is in the shared directory, and the rules for uploads.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,22 @@ pub(crate) struct ShareRules {
     pub(super) umask: Option<u32>,
     /// The login, if directories have rights of their own. Otherwise the core's check is enough.
     pub(super) account: Option<Arc<Account>>,
+    /// How much the share may have in it.
+    pub(super) quota: Arc<QuotaInForce>,
+}
+
+/// A quota that may change while uploads run.
+#[derive(Debug, Default)]
+pub(crate) struct QuotaInForce(Mutex<Quota>);
+
+impl QuotaInForce {
+    pub(super) fn get(&self) -> Quota {
+        *lock(&self.0)
+    }
+
+    pub(crate) fn set(&self, quota: Quota) {
+        *lock(&self.0) = quota;
+    }
 }
 
 impl ShareRules {
@@ -36,6 +54,7 @@ impl ShareRules {
             uploads: UploadRules::default(),
             umask: None,
             account: None,
+            quota: Arc::default(),
         }
     }
 
@@ -55,6 +74,7 @@ impl ShareRules {
             uploads,
             umask: self.umask,
             account: has_directories.then(|| Arc::new(account.clone())),
+            quota: Arc::default(),
         }
     }
 
@@ -62,6 +82,12 @@ impl ShareRules {
     #[must_use]
     pub(crate) fn with_umask(self, umask: Option<u32>) -> Self {
         Self { umask, ..self }
+    }
+
+    /// The same with this quota.
+    #[must_use]
+    pub(crate) fn with_quota(self, quota: Arc<QuotaInForce>) -> Self {
+        Self { quota, ..self }
     }
 
     /// The rules for uploads.

@@ -22,6 +22,7 @@ pub(super) mod leftovers;
 mod past;
 mod prepared;
 mod preserve;
+mod quota;
 mod receiving;
 mod registry;
 mod running;
@@ -58,7 +59,8 @@ impl Root {
     /// [`Refusal::Exists`] if a file exists that may not be replaced, and for STOU when no free
     /// name was found; [`Refusal::Busy`] while another upload of the name runs;
     /// [`Refusal::NotResumable`] if the file is not the beginning of what would be continued;
-    /// [`Refusal::FileTooLarge`] and [`Refusal::SpaceReserved`] by the limits.
+    /// [`Refusal::FileTooLarge`], [`Refusal::SpaceReserved`] and [`Refusal::QuotaExceeded`] by the
+    /// limits.
     pub(crate) fn upload(
         &self,
         path: &FtpPath,

@@ -1,19 +1,18 @@
-//! The directory of what the server makes for itself, for the user that it becomes.
+//! The state directory, for the user that the server becomes.
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, openat};
 
 use crate::logging::system_text::SystemText;
-use crate::settings::{NONCE_FILE, PUBLIC_FILE, RECORD_FILE, RunAs, SELF_SIGNED_FILE};
+use crate::settings::RunAs;
 
-/// Gives the files that the server has made, such as its certificate, and their directory, to the
-/// user that the server becomes, who reads them then, or makes them. Creates a directory that is
-/// missing.
+/// Gives the state directory, and the files in it that the server has made, to the user that the
+/// server becomes, who reads them then, or makes them. Creates a directory that is missing.
 ///
 /// Nothing in a directory of that user is opened here: root would be led to other files.
 ///
@@ -25,7 +24,7 @@ use crate::settings::{NONCE_FILE, PUBLIC_FILE, RECORD_FILE, RunAs, SELF_SIGNED_F
 /// # Errors
 ///
 /// The system's error, with the path.
-pub(crate) fn hand_over(directory: &Path, run_as: &RunAs) -> io::Result<()> {
+pub(crate) fn hand_over(directory: &Path, own: &[PathBuf], run_as: &RunAs) -> io::Result<()> {
     let failed = |error: io::Error| {
         let user = &run_as.text;
         let text = format!(
@@ -38,7 +37,7 @@ pub(crate) fn hand_over(directory: &Path, run_as: &RunAs) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     let created = builder.recursive(true).mode(0o700).create(directory);
     created.map_err(failed)?;
-    let Some(opened) = open_own(directory).map_err(failed)? else {
+    let Some(opened) = open_own(directory, own).map_err(failed)? else {
         return Ok(());
     };
     let change = || -> io::Result<()> {
@@ -53,7 +52,7 @@ pub(crate) fn hand_over(directory: &Path, run_as: &RunAs) -> io::Result<()> {
 
 /// The files in this directory and then the directory itself, if all of them are root's alone;
 /// `None` otherwise.
-fn open_own(directory: &Path) -> io::Result<Option<Vec<OwnedFd>>> {
+fn open_own(directory: &Path, own: &[PathBuf]) -> io::Result<Option<Vec<OwnedFd>>> {
     let Ok(opened) = openat(CWD, directory, FLAGS | OFlags::DIRECTORY, Mode::empty()) else {
         return Ok(None);
     };
@@ -68,7 +67,11 @@ fn open_own(directory: &Path) -> io::Result<Option<Vec<OwnedFd>>> {
         if name == b"." || name == b".." {
             continue;
         }
-        if !OWN_FILES.iter().any(|own| own.as_bytes() == name) {
+        let is_name = |path: &PathBuf| {
+            path.file_name()
+                .is_some_and(|own| own.as_encoded_bytes() == name)
+        };
+        if !own.iter().any(is_name) {
             return Ok(None);
         }
         let Ok(file) = openat(opened.as_fd(), entry.file_name(), FLAGS, Mode::empty()) else {
@@ -85,9 +88,6 @@ fn open_own(directory: &Path) -> io::Result<Option<Vec<OwnedFd>>> {
     Ok(Some(files))
 }
 
-/// What the server makes for itself.
-const OWN_FILES: [&str; 4] = [SELF_SIGNED_FILE, PUBLIC_FILE, NONCE_FILE, RECORD_FILE];
-
 /// A name that leads elsewhere, or to a pipe, is not opened.
 const FLAGS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
@@ -100,7 +100,6 @@ const OTHERS: u32 = 0o077;
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-    use std::path::PathBuf;
 
     use super::*;
 
@@ -122,9 +121,8 @@ mod tests {
             self.0.path().join("state")
         }
 
-        fn own(&self) -> [PathBuf; 3] {
-            let names = ["certificate.pem", "certificate.crt", "port-mapping-nonce"];
-            names.map(|name| self.directory().join(name))
+        fn own(&self) -> [PathBuf; 2] {
+            ["certificate.pem", "certificate.crt"].map(|name| self.directory().join(name))
         }
 
         fn set_mode(&self, mode: u32) {
@@ -133,7 +131,7 @@ mod tests {
 
         /// How many things would be given to the user.
         fn count(&self, directory: &Path) -> usize {
-            let opened = open_own(directory).unwrap();
+            let opened = open_own(directory, &self.own()).unwrap();
             opened.map_or(0, |opened| opened.len())
         }
     }
@@ -145,7 +143,7 @@ mod tests {
         let directory = scene.directory();
         let root = fs::metadata(&directory).unwrap().uid();
         assert_eq!(root, 0, "run the tests as root");
-        assert_eq!(scene.count(&directory), 4);
+        assert_eq!(scene.count(&directory), 3);
 
         scene.set_mode(0o750);
         assert_eq!(scene.count(&directory), 0, "open to a group");
@@ -158,7 +156,7 @@ mod tests {
         fs::write(directory.join("other"), "text").unwrap();
         assert_eq!(scene.count(&directory), 0, "another file");
         fs::remove_file(directory.join("other")).unwrap();
-        assert_eq!(scene.count(&directory), 4);
+        assert_eq!(scene.count(&directory), 3);
 
         let public = &scene.own()[1];
         let outside = scene.0.path().join("outside");
@@ -168,7 +166,7 @@ mod tests {
         symlink(&outside, public).unwrap();
         assert_eq!(scene.count(&directory), 0, "a link in the place of a file");
         fs::remove_file(public).unwrap();
-        assert_eq!(scene.count(&directory), 3, "a file is missing");
+        assert_eq!(scene.count(&directory), 2, "a file is missing");
         std::os::unix::fs::chown(&scene.own()[0], Some(1234), None).unwrap();
         assert_eq!(scene.count(&directory), 0, "another user's file");
     }

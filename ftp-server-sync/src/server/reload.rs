@@ -85,6 +85,7 @@ impl Server {
                 if users_file.is_of(&self.users_file) {
                     self.users_file = users_file;
                 }
+                self.quotas.recount();
                 info!("reloaded the settings");
             }
             Err(error) => {

@@ -35,11 +35,13 @@ impl Server {
         // Later they may be out of reach.
         current.share.remember_own_files();
         let own_certificate = Self::certificate_of_user(settings);
-        if let Some(tls) = own_certificate {
-            privileges::hand_over(&tls.state_directory, run_as)?;
+        let directory = &settings.state_directory;
+        let hand_over = || privileges::hand_over(directory, &settings.state_files(), run_as);
+        if own_certificate.is_some() || settings.has_quotas() {
+            hand_over()?;
         } else if settings.port_mapping.is_on() {
             // If it fails, the log says what follows from that when the file is written.
-            let _ = privileges::hand_over(&settings.port_mapping.state_directory, run_as);
+            let _ = hand_over();
         }
         privileges::give_up(run_as)?;
         let refuse = |error: io::Error| {

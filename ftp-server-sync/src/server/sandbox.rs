@@ -24,13 +24,14 @@ pub fn enter_sandbox(settings: &Settings) -> io::Result<()> {
         .tls
         .as_ref()
         .filter(|tls| tls.certificates.is_empty());
-    let mapping = Some(&settings.port_mapping).filter(|mapping| mapping.is_on());
-    let directory = self_signed.map(|tls| &tls.state_directory);
-    if let Some(directory) = directory.or(mapping.map(|mapping| &mapping.state_directory)) {
+    if self_signed.is_some() || settings.port_mapping.is_on() || settings.has_quotas() {
         // A rule is for a directory that exists. If it cannot be made, nothing can be stored there
         // either, and that error says what to do.
         let mut builder = DirBuilder::new();
-        let _ = builder.recursive(true).mode(0o700).create(directory);
+        let _ = builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.state_directory);
     }
     enter(settings.sandbox_rules())
 }

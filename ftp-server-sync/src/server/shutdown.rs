@@ -52,6 +52,7 @@ impl Server {
             return false;
         }
         self.state.events.write_all(now);
+        self.quotas.end(running == 0);
         info!("ended");
         true
     }

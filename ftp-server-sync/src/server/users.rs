@@ -49,9 +49,19 @@ impl Server {
         }
     }
 
+    /// The homes of users with quotas are counted, if they are not yet.
+    pub(super) fn update_quotas(&mut self) {
+        let current = self.state.current();
+        let users = current.settings.users.of_file();
+        let users = users.filter(|user| user.options.quota.is_limited());
+        let homes = users.filter_map(|user| current.homes.find(&user.home));
+        self.quotas.update(&current.settings.state_directory, homes);
+    }
+
     /// Sessions of users who have changed learn of it now.
-    pub(super) fn replace_users(&self, new: Current) {
+    pub(super) fn replace_users(&mut self, new: Current) {
         self.state.replace(new);
+        self.update_quotas();
         self.sessions.send_all(SessionCommand::UpdateSettings);
     }
 }
@@ -72,6 +82,9 @@ fn read_again(current: &Current) -> Result<Current, String> {
     let new = current.with_users(users);
     let suits = check_change(&current.settings, &new.settings);
     suits.map_err(|error| SystemText(&error).to_string())?;
+    if let Some((kind, problem)) = new.settings.replaceable_hook() {
+        return Err(format!("the program of {} {problem}", kind.flag()));
+    }
     Ok(new)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A session only adds a run to a queue, which never waits. It starts no process.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -17,13 +17,14 @@ use super::hook_queue::{HookRun, WAITING_MAX};
 use super::reported_login::ReportedLogin;
 use super::transfer_facts::TransferFacts;
 use crate::accounts::anonymous::{ANONYMOUS, is_anonymous};
+use crate::fs::tree::session::SessionTree;
 use crate::logging::repeated::Event;
 use crate::settings::HookKind;
 
 /// What a run gets besides the variables of every run.
 struct Variables<'a> {
-    /// The shared directory.
-    share: &'a Path,
+    /// What the client sees.
+    tree: &'a SessionTree,
     list: Vec<(String, OsString)>,
 }
 
@@ -122,7 +123,7 @@ impl Connection {
         };
         let number = self.name.number();
         let mut variables = Variables {
-            share: self.share.path(),
+            tree: &self.tree,
             list: Vec::new(),
         };
         variables.add("EVENT", event);
@@ -170,7 +171,7 @@ impl Variables<'_> {
     /// A path as the client names it, and the file on the disk.
     fn add_path(&mut self, prefix: &str, path: &FtpPath) {
         self.add(&format!("{prefix}PATH"), value(path.as_bytes()));
-        let file = self.share.join(OsStr::from_bytes(path.relative()));
+        let file = self.tree.disk_path(path);
         self.add(&format!("{prefix}FILE"), file);
     }
 
@@ -189,16 +190,23 @@ fn value(bytes: &[u8]) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::fs::share::Share;
 
     #[test]
     fn a_path_is_that_of_the_client_and_that_on_the_disk() {
+        let path = |text: &[u8]| FtpPath::parse(text).expect("a path");
+        let share = |directory: &str| Share::open_later(Path::new(directory), Arc::default());
+        let mounts = vec![(path(b"/m"), share("/srv/music"))];
+        let tree = SessionTree::with_mounts(share("/srv/ftp"), mounts);
         let mut variables = Variables {
-            share: Path::new("/srv/ftp"),
+            tree: &tree,
             list: Vec::new(),
         };
-        for (prefix, path) in [("", &b"/a b/\xff'"[..]), ("OLD_", b"/c")] {
-            variables.add_path(prefix, &FtpPath::parse(path).expect("a path"));
+        for (prefix, text) in [("", &b"/a b/\xff'"[..]), ("OLD_", b"/c"), ("M_", b"/m/d/e")] {
+            variables.add_path(prefix, &path(text));
         }
         let found = variables.list.iter().map(|(name, value)| {
             let value = value.as_bytes().escape_ascii();
@@ -211,6 +219,8 @@ mod tests {
                 r"FTP_FILE=/srv/ftp/a b/\xff\'",
                 "FTP_OLD_PATH=/c",
                 "FTP_OLD_FILE=/srv/ftp/c",
+                "FTP_M_PATH=/m/d/e",
+                "FTP_M_FILE=/srv/music/d/e",
             ]
         );
     }

@@ -19,7 +19,7 @@ use log::{Level, debug, info, log, log_enabled, warn};
 use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
 use super::hints::{
-    DENY_COMMANDS, FREE_SPACE_MIN, HIDE, MAX_UPLOAD_SIZE, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
+    DENY_COMMANDS, FREE_SPACE_MIN, HIDE, MAX_UPLOAD_SIZE, QUOTA, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
 };
 use super::stored_paths::StoredPaths;
 use super::subject::{file_request, refused_request};
@@ -180,6 +180,7 @@ impl SessionLog {
             Refusal::NotFound if is_hidden => Some(HIDE),
             Refusal::FileTooLarge => Some(MAX_UPLOAD_SIZE),
             Refusal::SpaceReserved => Some(FREE_SPACE_MIN),
+            Refusal::QuotaExceeded(_) => Some(QUOTA),
             _ => None,
         };
     }
@@ -365,6 +366,7 @@ impl SessionLog {
                 let hint = hint(match error {
                     TransferError::FileTooLarge => Some(MAX_UPLOAD_SIZE),
                     TransferError::SpaceReserved => Some(FREE_SPACE_MIN),
+                    TransferError::QuotaExceeded(_) => Some(QUOTA),
                     TransferError::NoCloseNotify => Some(REQUIRE_CLOSE_NOTIFY),
                     _ => None,
                 });

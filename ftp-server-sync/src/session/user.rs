@@ -81,6 +81,7 @@ impl Connection {
         self.user = Some(SessionUser {
             user: user.clone(),
             place,
+            quota: Arc::default(),
         });
         self.apply_user(now);
         None
@@ -126,10 +127,11 @@ impl Connection {
     }
 
     fn apply_user(&mut self, now: Instant) {
-        let Some(SessionUser { user, place }) = &self.user else {
+        let Some(SessionUser { user, place, quota }) = &self.user else {
             return;
         };
         let options = &user.options;
+        quota.set(options.quota);
         let uploads = self.current.share.rules().uploads();
         let uploads = UploadRules {
             max_bytes: options.upload_bytes_max.unwrap_or(uploads.max_bytes),
@@ -139,7 +141,13 @@ impl Connection {
         self.tree.update_rules(|seen| {
             let account = user.account_in(seen);
             let rules = rules.for_login(&options.hidden, uploads, &account);
-            rules.with_umask(options.umask).into()
+            let rules = rules.with_umask(options.umask);
+            // It is about the home.
+            if seen.is_root() {
+                rules.with_quota(quota.clone()).into()
+            } else {
+                rules.into()
+            }
         });
         let mut config = (*self.current.config).clone();
         config.umask = options.umask.unwrap_or(config.umask);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::accounts::users_file::FileUser;
 use crate::data::shared_rates::SharedRates;
+use crate::fs::share_rules::QuotaInForce;
 use crate::locks::lock;
 use crate::settings::Rates;
 
@@ -32,6 +33,7 @@ pub(super) struct UserPlace {
 pub(super) struct SessionUser {
     pub(super) user: Arc<FileUser>,
     pub(super) place: UserPlace,
+    pub(super) quota: Arc<QuotaInForce>,
 }
 
 impl UserSessions {

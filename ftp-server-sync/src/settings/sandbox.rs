@@ -34,10 +34,10 @@ impl Settings {
         needed.extend(self.users.of_file().flat_map(|user| mounts_needed(user)));
         let addresses = self.address_files();
         needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
-        if self.port_mapping.is_on() {
+        if self.port_mapping.is_on() || self.has_quotas() {
             needed.push(NeededPath {
                 name: "the state directory",
-                path: self.port_mapping.state_directory.clone(),
+                path: self.state_directory.clone(),
                 access: AllowedAccess::Change,
                 with_parent: false,
             });
@@ -86,7 +86,7 @@ impl Settings {
     }
 
     /// Whether any login of a flag may change files.
-    fn changes_files(&self) -> bool {
+    pub(super) fn changes_files(&self) -> bool {
         let user = self.users.user().map(|(_, rights)| rights);
         let mut logins = self.users.anonymous().into_iter().chain(user);
         logins.any(|rights| rights != Rights::READ_ONLY)
@@ -104,7 +104,7 @@ fn mounts_needed(user: &FileUser) -> impl Iterator<Item = NeededPath> {
 }
 
 /// What the user does in the directory that is seen there.
-fn access(user: &FileUser, seen: &FtpPath) -> AllowedAccess {
+pub(super) fn access(user: &FileUser, seen: &FtpPath) -> AllowedAccess {
     let rights = user.rights_in(seen);
     if rights.iter().all(|rights| *rights == Rights::READ_ONLY) {
         AllowedAccess::Read

@@ -4,6 +4,7 @@ mod limits;
 mod links;
 mod mounts;
 mod offices;
+mod quota;
 mod reload;
 mod rights;
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    Account, AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse, NeverConnected, Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout, WireNames,
+    Account, AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse,
+    NeverConnected, Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout, WireNames,
 };
 
 use ledger::Ledger;

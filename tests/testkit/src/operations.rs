@@ -11,9 +11,9 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, DeniedCommands, Digest, Endpoints, FileAnswer, FileRequest,
-    FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError,
-    TransferId,
+    Account, Bound, Config, DataEvent, DeniedCommands, Digest, Endpoints, ExceededQuota,
+    FileAnswer, FileRequest, FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, Refusal, Right,
+    Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -526,7 +526,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 25] = [
+pub(crate) const REFUSALS: [Refusal; 27] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -539,6 +539,8 @@ pub(crate) const REFUSALS: [Refusal; 25] = [
     Refusal::NoSpace,
     Refusal::FileTooLarge,
     Refusal::SpaceReserved,
+    Refusal::QuotaExceeded(ExceededQuota::Bytes { quota: 10, left: 3 }),
+    Refusal::QuotaExceeded(ExceededQuota::Files { quota: 5 }),
     Refusal::NameRejected,
     Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
@@ -554,7 +556,7 @@ pub(crate) const REFUSALS: [Refusal; 25] = [
     Refusal::MountPoint,
 ];
 
-pub(crate) const ERRORS: [TransferError; 11] = [
+pub(crate) const ERRORS: [TransferError; 12] = [
     TransferError::NotConnected,
     TransferError::NotProtected,
     TransferError::NotResumed,
@@ -566,4 +568,5 @@ pub(crate) const ERRORS: [TransferError; 11] = [
     TransferError::NoSpace,
     TransferError::FileTooLarge,
     TransferError::SpaceReserved,
+    TransferError::QuotaExceeded(ExceededQuota::Bytes { quota: 10, left: 3 }),
 ];

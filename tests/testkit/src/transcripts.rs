@@ -206,6 +206,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "unknown-commands"
     "upload-kept"
     "upload-limits"
+    "upload-quota"
     "wrong-order"
 );
 

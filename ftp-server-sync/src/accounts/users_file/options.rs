@@ -14,6 +14,7 @@ use super::syntax::{split, unescape};
 use crate::accounts::access::AccessRules;
 use crate::accounts::charset::NameCharset;
 use crate::accounts::limit_values::{self, digits};
+use crate::accounts::quota::Quota;
 use crate::accounts::rates::Rates;
 
 /// Everything about a user that has a usual value.
@@ -33,6 +34,8 @@ pub struct UserOptions {
     /// The size of the largest file that an upload may make, in bytes, instead of that of
     /// `--max-upload-size`; `Some(None)`: no limit.
     pub upload_bytes_max: Option<Option<u64>>,
+    /// How much the home may have in it.
+    pub quota: Quota,
     /// Names that do not exist for the user, besides those of `--hide`.
     pub hidden: Vec<Pattern>,
     /// The permission bits that new files and directories do not get, instead of those of
@@ -100,7 +103,7 @@ impl UserOptions {
             return Ok(());
         }
         let Some((_, usage)) = KEYS.iter().find(|(known, _)| *known == key) else {
-            return Err(unknown(key));
+            return Err(unknown());
         };
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Err(format!("the value is missing; write {usage}"));
@@ -120,6 +123,7 @@ impl UserOptions {
             "max-upload-size" => {
                 self.upload_bytes_max = Some(limit_values::size(text(value)?)?);
             }
+            "quota" => self.quota = quota(value)?,
             "hide" => {
                 for pattern in split(value, b',') {
                     let pattern = unescape(pattern)?;
@@ -132,7 +136,7 @@ impl UserOptions {
                 let charset = NameCharset::for_label(text(value)?);
                 self.charset = Some(charset.map_err(|error| error.to_string())?);
             }
-            _ => return Err(unknown(key)),
+            _ => return Err(unknown()),
         }
         Ok(())
     }
@@ -223,6 +227,26 @@ fn add_networks(to: &mut Vec<IpNet>, others: &[IpNet], value: &[u8]) -> Result<(
     Ok(())
 }
 
+fn quota(value: &[u8]) -> Result<Quota, String> {
+    let parts = split(value, b',');
+    let (bytes, files) = match parts[..] {
+        [bytes] => (bytes, &b"0"[..]),
+        [bytes, files] => (bytes, files),
+        _ => return Err("give quota=BYTES[,FILES], such as 20G or 20G,10000".to_owned()),
+    };
+    let files = digits::<u64>(text(files)?).filter(|&files| files <= FILES_MAX);
+    let files = files.ok_or("give a whole number of files, up to 1000000000000; 0 for no limit")?;
+    let quota = Quota {
+        bytes_max: limit_values::size(text(bytes)?)?,
+        files_max: (files > 0).then_some(files),
+    };
+    if quota.is_limited() {
+        Ok(quota)
+    } else {
+        Err("no limit; leave quota out".to_owned())
+    }
+}
+
 fn hidden(pattern: &[u8]) -> Result<Pattern, String> {
     match str::from_utf8(pattern) {
         Ok("") => Err("an entry of the list is empty; leave the comma out".to_owned()),
@@ -247,10 +271,7 @@ fn text(value: &[u8]) -> Result<&str, String> {
     str::from_utf8(value).map_err(|_| "not UTF-8 text".to_owned())
 }
 
-fn unknown(key: &str) -> String {
-    if let Some((_, problem)) = NOT_SUPPORTED.iter().find(|(known, _)| *known == key) {
-        return (*problem).to_owned();
-    }
+fn unknown() -> String {
     let usages: Vec<&str> = KEYS.iter().map(|(_, usage)| *usage).collect();
     format!("unknown; there are {} and tls", usages.join(", "))
 }
@@ -261,7 +282,7 @@ fn shown_key(key: &str) -> String {
 }
 
 /// The keys that have a value, and how they are written.
-const KEYS: [(&str, &str); 12] = [
+const KEYS: [(&str, &str); 13] = [
     ("dir", "dir=/path,rights"),
     ("mount", "mount=/seen/as,/real/path[,rights]"),
     ("max-sessions", "max-sessions=N"),
@@ -270,19 +291,13 @@ const KEYS: [(&str, &str); 12] = [
     ("allow", "allow=NET[,...]"),
     ("deny", "deny=NET[,...]"),
     ("max-upload-size", "max-upload-size=BYTES"),
+    ("quota", "quota=BYTES[,FILES]"),
     ("hide", "hide=PATTERN[,...]"),
     ("umask", "umask=MODE"),
     ("expires", "expires=YEAR-MONTH-DAY"),
     ("encoding", "encoding=NAME"),
 ];
 
-/// Keys that a later version may have. A limit that is not enforced must not look like one.
-const NOT_SUPPORTED: [(&str, &str); 1] = [
-    (
-        "quota",
-        "not supported in this version; use the quotas of the file system, or --free-space-min",
-    ),
-];
-
+const FILES_MAX: u64 = 1_000_000_000_000;
 const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
 const KEY_CHARACTERS_SHOWN: usize = 40;

@@ -10,8 +10,8 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use crate::cli::error::FlagError;
 use crate::cli::flags::Flags;
 use crate::cli::given::GivenFlags;
-use crate::settings::HookSettings;
 use crate::settings::file::reason;
+use crate::settings::{HookSettings, Settings};
 
 /// The hooks. Each program exists, and this process may execute it.
 pub(super) fn settings(flags: &Flags, given: &GivenFlags) -> Result<HookSettings, FlagError> {
@@ -23,7 +23,7 @@ pub(super) fn settings(flags: &Flags, given: &GivenFlags) -> Result<HookSettings
         return Err(given.refuse("--hook-timeout", problem));
     }
     let program = |flag: &str, file: &Option<PathBuf>| {
-        let found = file.as_ref().map(|file| find(file, flags));
+        let found = file.as_deref().map(find);
         found
             .transpose()
             .map_err(|problem| given.refuse(flag, problem))
@@ -35,8 +35,16 @@ pub(super) fn settings(flags: &Flags, given: &GivenFlags) -> Result<HookSettings
     })
 }
 
+/// Refuses a program that clients could replace.
+pub(super) fn check_place(settings: &Settings, given: &GivenFlags) -> Result<(), FlagError> {
+    match settings.replaceable_hook() {
+        Some((kind, problem)) => Err(given.refuse(kind.flag(), problem)),
+        None => Ok(()),
+    }
+}
+
 /// The absolute path of a program, or what is wrong with it.
-fn find(file: &Path, flags: &Flags) -> Result<PathBuf, String> {
+fn find(file: &Path) -> Result<PathBuf, String> {
     let metadata = fs::metadata(file).map_err(|error| {
         let has_blanks = file.as_os_str().as_bytes().contains(&b' ');
         let remedy = if has_blanks {
@@ -51,14 +59,6 @@ fn find(file: &Path, flags: &Flags) -> Result<PathBuf, String> {
     }
     if accessat(CWD, file, Access::EXEC_OK, AtFlags::EACCESS).is_err() {
         return Err("cannot be executed; give it that right, such as by chmod +x".to_owned());
-    }
-    let real = file.canonicalize().map_err(|error| reason(&error))?;
-    let share = flags.directory.canonicalize();
-    if flags.write && share.is_ok_and(|share| real.starts_with(share)) {
-        return Err(
-            "is in the shared directory, where clients could replace it; move it elsewhere"
-                .to_owned(),
-        );
     }
     path::absolute(file).map_err(|error| reason(&error))
 }

@@ -1,11 +1,14 @@
 //! The tree as one session uses it: a share that is gone is missed only where it is needed.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ftp_proto::listing::ListRequest;
 use ftp_proto::{FileRequest, FtpPath, Refusal};
 
-use super::{MountedRoot, Tree};
+use super::{MountedRoot, Tree, below};
 use crate::fs::share::{SessionShare, Share};
 use crate::fs::share_rules::ShareRules;
 
@@ -127,6 +130,15 @@ impl SessionTree {
             mount,
             changes: share.changes(),
         }
+    }
+
+    /// Where something with this path is on the disk, as the paths of the shares name it.
+    pub(crate) fn disk_path(&self, path: &FtpPath) -> PathBuf {
+        let mount = self.mount_of(path).and_then(|index| self.mounts.get(index));
+        let share = mount.map_or(&self.home, |mount| &mount.share);
+        let inner = mount.and_then(|mount| below(path, &mount.seen).ok());
+        let relative = inner.as_ref().unwrap_or(path).relative();
+        share.path().join(OsStr::from_bytes(relative))
     }
 
     /// Looks whether the share is still the directory that it was. Otherwise a file that was opened

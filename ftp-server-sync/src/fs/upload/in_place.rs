@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
 use ftp_proto::Kept;
+use rustix::fs::Stat;
 
-use super::staged::name_is_lost;
-use super::target::Target;
+use super::target::{Target, name_is_lost};
 use super::temporary::sync_directory;
 use crate::fs::root::identity;
 
@@ -51,6 +51,11 @@ impl InPlace {
             Ok(size) if self.is_found() => Kept::Bytes(size),
             _ => self.target.kept_by_others(),
         }
+    }
+
+    /// Its attributes by now.
+    pub(super) fn stat(&self) -> io::Result<Stat> {
+        Ok(rustix::fs::fstat(&self.file)?)
     }
 
     /// The size by now, in bytes.

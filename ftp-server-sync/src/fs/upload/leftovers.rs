@@ -13,6 +13,8 @@ use rustix::io::Errno;
 
 use super::intended_name;
 use super::temporary::rename_if_free;
+use crate::fs::quota::counting::amount_of;
+use crate::fs::quota::usage::{Amount, HomeUsage};
 use crate::fs::root::identity;
 use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
@@ -29,6 +31,7 @@ pub(in crate::fs) fn clear_up(
     directory: impl AsFd,
     path: Option<&FtpPath>,
     broken: BrokenUploads,
+    usage: &HomeUsage,
     mut on_older: impl FnMut(OsString),
 ) -> io::Result<()> {
     let entries = match read(&directory) {
@@ -46,7 +49,7 @@ pub(in crate::fs) fn clear_up(
         let Some(leftover) = leftover.and_then(|file| lock_if_dead(file, &directory, name)) else {
             continue;
         };
-        match end_leftover(&directory, path, name, &leftover, broken) {
+        match end_leftover(&directory, path, name, (&leftover, usage), broken) {
             Ok(older) => older.into_iter().for_each(&mut on_older),
             Err(error) => warn!(
                 "cannot remove {}: {}",
@@ -97,7 +100,7 @@ fn end_leftover(
     directory: impl AsFd,
     path: Option<&FtpPath>,
     name: &OsStr,
-    leftover: &OwnedFd,
+    (leftover, usage): (&OwnedFd, &HomeUsage),
     broken: BrokenUploads,
 ) -> io::Result<Option<OsString>> {
     let shown = |name: &OsStr| match path.and_then(|path| path.child(name.as_bytes())) {
@@ -107,7 +110,7 @@ fn end_leftover(
     let intended = intended_name::read(leftover);
     if let Some(intended) = &intended
         && broken == BrokenUploads::Keep
-        && rename_if_free(&directory, name, intended).is_ok()
+        && adopt(&directory, name, intended, (leftover, usage)).is_ok()
     {
         intended_name::forget(leftover);
         let bytes = rustix::fs::fstat(leftover)?.st_size;
@@ -129,6 +132,20 @@ fn end_leftover(
         None => info!("removed {temporary}, which a crash left of an upload"),
     }
     Ok(intended)
+}
+
+/// Gives a leftover the name that it is for: from now on it counts in a quota.
+fn adopt(
+    directory: impl AsFd,
+    name: &OsStr,
+    intended: &OsStr,
+    (leftover, usage): (&OwnedFd, &HomeUsage),
+) -> io::Result<()> {
+    let stat = rustix::fs::fstat(leftover)?;
+    let change = usage.name_change();
+    rename_if_free(directory, name, intended)?;
+    change.finish(amount_of(&stat), Amount::default());
+    Ok(())
 }
 
 #[cfg(test)]

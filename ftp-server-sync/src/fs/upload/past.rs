@@ -58,7 +58,7 @@ impl PastUploads {
         }
         // No session creates a temporary in the directory before the end.
         cleared.get_or_init(|| {
-            if let Err(error) = clear_up(target, path.as_ref(), broken, on_older) {
+            if let Err(error) = clear_up(target, path.as_ref(), broken, target.usage(), on_older) {
                 warn!(
                     "cannot look for leftovers of broken uploads: {}",
                     SystemText(&error)

@@ -8,6 +8,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::in_place::InPlace;
+use super::quota::UploadQuota;
 use super::receiving::{Place, Receiving};
 use super::staged::Staged;
 use super::target::{Target, lock_file};
@@ -24,6 +25,7 @@ pub(super) struct Prepared {
     plan: Plan,
     options: UploadOptions,
     limits: UploadLimits,
+    quota: UploadQuota,
 }
 
 /// How an upload is stored.
@@ -82,6 +84,8 @@ impl Prepared {
             }
             _ => {}
         }
+        let mut quota = UploadQuota::new(&target);
+        quota.check_begin(existing.is_none())?;
         let plan = match existing {
             Some(stat) => plan_existing(target, stat, options.start)?,
             None => plan_new(target, options.start)?,
@@ -90,6 +94,7 @@ impl Prepared {
             plan,
             options,
             limits,
+            quota,
         })
     }
 
@@ -101,16 +106,21 @@ impl Prepared {
     pub(super) fn unique(target: Target, options: UploadOptions) -> Result<Option<Self>, Refusal> {
         let limits = UploadLimits::new(&options.rules);
         limits.check_free(&target)?;
-        let file = match target.open(CREATE_NEW, NEW_FILE_MODE) {
+        let mut quota = UploadQuota::new(&target);
+        quota.check_begin(true)?;
+        let file = match quota.create(|| target.open(CREATE_NEW, NEW_FILE_MODE)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             opened => opened.map_err(|error| refusal(&error))?,
         };
         lock_file(&file)?;
-        let file = InPlace::new(target, file, true);
+        let mut file = InPlace::new(target, file, true);
+        let begun = quota.begin_in_place(&mut file, |_| Ok(()));
+        begun.map_err(|error| refusal(&error))?;
         Ok(Some(Self {
             plan: Plan::Unique(UniqueFile(Some(file))),
             options,
             limits,
+            quota,
         }))
     }
 
@@ -144,6 +154,7 @@ impl Prepared {
             umask,
             rules,
         } = self.options;
+        let mut quota = self.quota;
         let mut size = 0;
         let place = match self.plan {
             Plan::New(target) => {
@@ -151,16 +162,19 @@ impl Prepared {
                 apply_umask(staged.file()?, umask)?;
                 Place::Staged(staged)
             }
-            Plan::Replace { target, old, stat } => begin_to_replace(target, old, &stat)?,
+            Plan::Replace { target, old, stat } => {
+                begin_to_replace(target, old, &stat, &mut quota)?
+            }
             Plan::NewInPlace(target) => {
-                let file = target.open(CREATE_NEW, NEW_FILE_MODE)?;
+                let file = quota.create(|| target.open(CREATE_NEW, NEW_FILE_MODE))?;
                 let mut file = InPlace::new(target, file, true);
+                quota.begin_in_place(&mut file, |_| Ok(()))?;
                 apply_umask(file.file(), umask)?;
                 lock_file(file.file()).map_err(io::Error::other)?;
                 Place::InPlace(file)
             }
             Plan::InPlace(mut file) => {
-                size = go_to_start(&mut file, start)?;
+                size = quota.begin_in_place(&mut file, |file| go_to_start(file, start))?;
                 Place::InPlace(file)
             }
             Plan::Unique(mut unique) => {
@@ -175,6 +189,7 @@ impl Prepared {
             is_exclusive,
             rules,
             self.limits,
+            quota,
             size,
         ))
     }
@@ -229,17 +244,23 @@ fn check_regular(stat: &Stat) -> Result<(), Refusal> {
 }
 
 /// Begins an upload that replaces a file: by a temporary if one can take its place.
-fn begin_to_replace(target: Target, old: File, stat: &Stat) -> io::Result<Place> {
-    match Staged::create_like(target, &old, stat) {
-        Ok(staged) => Ok(Place::Staged(staged)),
-        Err((target, error)) if must_be_in_place(&error) => {
-            lock_file(&old).map_err(io::Error::other)?;
-            let mut file = InPlace::new(target, old, false);
-            file.cut(0)?;
-            Ok(Place::InPlace(file))
-        }
-        Err((_, error)) => Err(error),
+fn begin_to_replace(
+    target: Target,
+    old: File,
+    stat: &Stat,
+    quota: &mut UploadQuota,
+) -> io::Result<Place> {
+    let (target, error) = match Staged::create_like(target, &old, stat) {
+        Ok(staged) => return Ok(Place::Staged(staged)),
+        Err(failed) => *failed,
+    };
+    if !must_be_in_place(&error) {
+        return Err(error);
     }
+    lock_file(&old).map_err(io::Error::other)?;
+    let mut file = InPlace::new(target, old, false);
+    quota.begin_in_place(&mut file, |file| file.cut(0))?;
+    Ok(Place::InPlace(file))
 }
 
 /// Whether the file itself has to be written, because no other can take its place.

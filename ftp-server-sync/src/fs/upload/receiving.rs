@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use ftp_proto::{Kept, TransferError};
 
 use super::in_place::InPlace;
+use super::quota::UploadQuota;
 use super::staged::{Replace, Staged};
 use crate::fs::upload_limits::UploadLimits;
 use crate::fs::upload_rules::{BrokenUploads, UploadRules};
@@ -18,6 +19,7 @@ pub(super) struct Receiving {
     is_exclusive: bool,
     rules: UploadRules,
     limits: UploadLimits,
+    quota: UploadQuota,
     /// The size of the file, in bytes.
     size: u64,
     written: u64,
@@ -53,6 +55,7 @@ impl Receiving {
         is_exclusive: bool,
         rules: UploadRules,
         limits: UploadLimits,
+        quota: UploadQuota,
         size: u64,
     ) -> Self {
         Self {
@@ -60,19 +63,25 @@ impl Receiving {
             is_exclusive,
             rules,
             limits,
+            quota,
             size,
             written: 0,
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let file = match &mut self.place {
-            Place::Staged(staged) => staged.file()?,
-            Place::InPlace(in_place) => in_place.file(),
-        };
         let count = bytes.len();
         let size = self.size + count as u64;
+        let usage = self.quota.usage();
+        let (file, changing) = match &mut self.place {
+            Place::Staged(staged) => (staged.file()?, None),
+            Place::InPlace(in_place) => (in_place.file(), Some(usage.name_change())),
+        };
         self.limits.before_write(file, size, count)?;
+        match changing {
+            Some(_) => self.quota.grow_to(size)?,
+            None => self.quota.take(count)?,
+        }
         file.write_all(bytes)?;
         self.size = size;
         let before = self.written;
@@ -92,15 +101,16 @@ impl Receiving {
     /// # Errors
     ///
     /// Any of the system, with what is left.
-    pub(super) fn complete(self) -> Result<(), (StoreError, Kept)> {
+    pub(super) fn complete(mut self) -> Result<(), (StoreError, Kept)> {
         let sync = self.rules.sync;
         let replace = self.replace(Replace::Any);
         match self.place {
             Place::Staged(mut staged) => {
-                let result = staged.take_name(replace, sync);
+                let result = staged.take_name(replace, sync, &mut self.quota);
                 result.map_err(|error| (error.into(), staged.kept()))
             }
             Place::InPlace(in_place) => {
+                self.quota.count_size(&in_place);
                 let result = in_place.complete(sync);
                 result.map_err(|(error, kept)| (error.into(), kept))
             }
@@ -117,24 +127,29 @@ impl Receiving {
     }
 
     /// The upload ends before it is complete.
-    pub(super) fn fail(self, cause: UploadFailure) -> Kept {
+    pub(super) fn fail(mut self, cause: UploadFailure) -> Kept {
         let keeps = self.rules.broken == BrokenUploads::Keep
             && cause == UploadFailure::Broken
             && self.written > 0;
         let replace = self.replace(Replace::Same);
         match self.place {
             Place::Staged(mut staged) => {
-                if keeps && staged.take_name(replace, self.rules.sync).is_ok() {
+                let quota = &mut self.quota;
+                if keeps && staged.take_name(replace, self.rules.sync, quota).is_ok() {
                     Kept::Bytes(self.written)
                 } else {
                     staged.kept()
                 }
             }
-            Place::InPlace(in_place) if in_place.is_new() && !keeps => {
-                in_place.remove();
-                Kept::Nothing
+            Place::InPlace(in_place) => {
+                self.quota.count_size(&in_place);
+                if in_place.is_new() && !keeps {
+                    in_place.remove();
+                    Kept::Nothing
+                } else {
+                    in_place.kept()
+                }
             }
-            Place::InPlace(in_place) => in_place.kept(),
         }
     }
 }

@@ -13,7 +13,8 @@ use rustix::io::Errno;
 
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
-use super::target::{Target, lock_file};
+use super::quota::UploadQuota;
+use super::target::{Target, lock_file, name_is_lost};
 use super::temporary::{
     NEW_FILE_MODE, create_temporary, remove_temporary, rename_if_free, sync_directory,
 };
@@ -70,11 +71,11 @@ impl Staged {
         target: Target,
         old: &File,
         stat: &Stat,
-    ) -> Result<Self, (Target, io::Error)> {
+    ) -> Result<Self, Box<(Target, io::Error)>> {
         let mode = stat.st_mode & 0o777;
         let (name, file, new) = match create_temporary(&target, mode) {
             Ok(created) => created,
-            Err(error) => return Err((target, error)),
+            Err(error) => return Err((target, error).into()),
         };
         match preserve(old, stat, &file, &new) {
             Ok(()) => Ok(Self {
@@ -88,7 +89,7 @@ impl Staged {
             }),
             Err(error) => {
                 remove_temporary(&target, &name);
-                Err((target, error))
+                Err((target, error).into())
             }
         }
     }
@@ -127,7 +128,12 @@ impl Staged {
     /// # Errors
     ///
     /// Any of the system; [`kept`](Self::kept) is what the name leads to then.
-    pub(super) fn take_name(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
+    pub(super) fn take_name(
+        &mut self,
+        replace: Replace,
+        sync: bool,
+        quota: &mut UploadQuota,
+    ) -> io::Result<()> {
         let file = self.file.take().ok_or(ErrorKind::BrokenPipe)?;
         if self.is_noted {
             intended_name::forget(&file);
@@ -135,17 +141,15 @@ impl Staged {
         if sync {
             file.sync_all()?;
         }
-        let named = match self.old {
-            None => self.rename_if_free(),
-            Some(_) => Err(ErrorKind::AlreadyExists.into()),
-        };
-        match named {
-            Ok(()) => self.close_new(file)?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && replace != Replace::None => {
-                self.replace(file, replace, sync)?;
-            }
-            Err(error) => return Err(error),
-        }
+        let usage = quota.usage();
+        let change = usage.name_change();
+        let before = self.target.counted(&change);
+        quota.check_name(change.is_tracked() && before.is_none())?;
+        let named = self.name_file(file, replace, sync);
+        let after = self.target.counted(&change);
+        self.target
+            .finish(change, (before, after), quota.take_pending());
+        named?;
         if sync {
             sync_directory(&self.target)?;
         }
@@ -154,6 +158,21 @@ impl Staged {
             Ok(())
         } else {
             Err(name_is_lost())
+        }
+    }
+
+    /// Closes the file and gives it the name, in place of what has it.
+    fn name_file(&mut self, file: File, replace: Replace, sync: bool) -> io::Result<()> {
+        let named = match self.old {
+            None => self.rename_if_free(),
+            Some(_) => Err(ErrorKind::AlreadyExists.into()),
+        };
+        match named {
+            Ok(()) => self.close_new(file),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && replace != Replace::None => {
+                self.replace(file, replace, sync)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -166,7 +185,7 @@ impl Staged {
             && let Ok(Some(found)) = self.target.stat()
             && identity(&found) == self.identity
         {
-            self.target.remove();
+            self.target.remove_uncounted();
         }
         Ok(closed?)
     }
@@ -259,10 +278,4 @@ impl Drop for Staged {
             remove_temporary(&self.target, &self.name);
         }
     }
-}
-
-/// The client's path does not lead to the bytes that it has sent.
-pub(super) fn name_is_lost() -> io::Error {
-    let problem = "the file or its directory was renamed, replaced or removed meanwhile";
-    io::Error::new(ErrorKind::NotFound, problem)
 }

@@ -12,8 +12,11 @@ use ftp_proto::{FtpPath, Kept, Refusal, UploadStart};
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::fs::quota::counting::amount_of;
+use crate::fs::quota::usage::{Amount, HomeUsage, NameChange};
 use crate::fs::resolve::{Resolved, stat};
 use crate::fs::root::{Root, identity, refusal, relative};
+use crate::fs::share_rules::QuotaInForce;
 
 /// A name in a directory. The name is none of a symbolic link, or was none a moment ago.
 #[derive(Debug)]
@@ -35,6 +38,9 @@ pub(super) struct TargetKey {
     pub(super) directory: (u64, u64),
     pub(super) name: Vec<u8>,
 }
+
+/// A file by its device and inode, and what it counts in a quota.
+pub(super) type CountedName = Option<((u64, u64), Amount)>;
 
 impl Root {
     /// Where an upload to this path goes, and the attributes of what has the name. A link that
@@ -115,8 +121,49 @@ impl Target {
 
     /// Removes what has the name, if that is possible.
     pub(super) fn remove(&self) {
+        let change = self.usage().name_change();
+        let before = self.counted(&change);
+        self.remove_uncounted();
+        let after = self.counted(&change);
+        self.finish(change, (before, after), Amount::default());
+    }
+
+    /// The same within a change that counts what it has done.
+    pub(super) fn remove_uncounted(&self) {
         // Not fatal: what the client has sent stays.
         let _ = rustix::fs::unlinkat(self, self.name(), AtFlags::empty());
+    }
+
+    /// What quotas count in the home.
+    pub(super) fn usage(&self) -> &Arc<HomeUsage> {
+        &self.root.usage
+    }
+
+    pub(super) fn quota(&self) -> &Arc<QuotaInForce> {
+        &self.root.rules.quota
+    }
+
+    /// What the name counts in a quota, with its device and inode. Nothing is looked up where no
+    /// user has one.
+    pub(super) fn counted(&self, change: &NameChange<'_>) -> CountedName {
+        let stat = change.is_tracked().then(|| self.stat().ok()).flatten();
+        stat.flatten()
+            .map(|stat| (identity(&stat), amount_of(&stat)))
+    }
+
+    /// The name led to the first of these, and leads to the second now, which was pending.
+    pub(super) fn finish(
+        &self,
+        change: NameChange<'_>,
+        (before, after): (CountedName, CountedName),
+        pending: Amount,
+    ) {
+        let identity_of = |counted: CountedName| counted.map(|(identity, _)| identity);
+        if let Some(lost) = identity_of(before).filter(|lost| identity_of(after) != Some(*lost)) {
+            change.forget_file(lost);
+        }
+        let amount = |counted: CountedName| counted.map_or_else(Amount::default, |(_, own)| own);
+        change.finish(amount(after) - amount(before), pending);
     }
 
     /// Whether a file can be created.
@@ -171,4 +218,10 @@ pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
         // Not every file system has locks.
         _ => Ok(()),
     }
+}
+
+/// The client's path does not lead to the bytes that it has sent.
+pub(super) fn name_is_lost() -> io::Error {
+    let problem = "the file or its directory was renamed, replaced or removed meanwhile";
+    io::Error::new(io::ErrorKind::NotFound, problem)
 }

@@ -70,6 +70,17 @@ fn description(user: &FileUser) -> String {
         Some(None) => parts.push("files of any size".to_owned()),
         None => {}
     }
+    let quota = options.quota;
+    parts.extend(
+        quota
+            .bytes_max
+            .map(|max| format!("the home has at most {max} bytes (quota)")),
+    );
+    parts.extend(
+        quota
+            .files_max
+            .map(|max| format!("the home has at most {max} files (quota)")),
+    );
     if !options.hidden.is_empty() {
         parts.push("some names are hidden (hide)".to_owned());
     }

@@ -61,7 +61,10 @@ fn charset_of_a_user() {
         camera.reply().code == 550
     });
     let shown = names(&mut camera);
-    assert!(shown.windows(4).any(|name| name == b"\xd6\xd0\r\n"), "{shown:?}");
+    assert!(
+        shown.windows(4).any(|name| name == b"\xd6\xd0\r\n"),
+        "{shown:?}"
+    );
 }
 
 /// The reply and its log line do not say that the password is right.
