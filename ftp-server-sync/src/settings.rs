@@ -5,6 +5,7 @@
 
 mod address;
 pub(crate) mod file;
+mod hook_places;
 mod hooks;
 pub(crate) mod load_users;
 mod local_networks;

@@ -98,8 +98,7 @@ pub(super) fn settings(
         denied_commands: denied_commands(&flags.deny_commands),
         sandbox: sandbox(flags.sandbox, given)?,
     };
-    hooks::check_place(&settings, given)?;
-    Ok(settings)
+    hooks::checked(settings, given)
 }
 
 /// How many connections and logins there may be.

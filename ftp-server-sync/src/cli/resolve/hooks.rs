@@ -35,11 +35,11 @@ pub(super) fn settings(flags: &Flags, given: &GivenFlags) -> Result<HookSettings
     })
 }
 
-/// Refuses a program that clients could replace.
-pub(super) fn check_place(settings: &Settings, given: &GivenFlags) -> Result<(), FlagError> {
+/// The settings, unless clients could replace a program.
+pub(super) fn checked(settings: Settings, given: &GivenFlags) -> Result<Settings, FlagError> {
     match settings.replaceable_hook() {
         Some((kind, problem)) => Err(given.refuse(kind.flag(), problem)),
-        None => Ok(()),
+        None => Ok(settings),
     }
 }
 
