@@ -11,8 +11,10 @@
 
 mod lies;
 mod miniupnpd;
+mod others;
 mod pcp_lies;
 mod pinhole;
+mod removal;
 mod upnp;
 
 use std::fs;
