@@ -22,6 +22,7 @@ pub(crate) mod public_address;
 mod record;
 mod retry;
 pub(crate) mod router;
+mod trouble;
 pub(crate) mod update;
 mod upnp;
 pub(crate) mod worker;

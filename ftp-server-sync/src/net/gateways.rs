@@ -30,6 +30,23 @@ pub(crate) fn default_gateway_v6(interface: Option<&str>) -> io::Result<Option<G
     Ok(best_gateway_v6(&read()?, interface))
 }
 
+/// The interfaces with a default route over IPv4 to a router, the best one first.
+///
+/// # Errors
+///
+/// What the system says when the routes cannot be read.
+pub(crate) fn gateway_interfaces_v4() -> io::Result<Vec<String>> {
+    Ok(interfaces_v4(&read()?))
+}
+
+fn interfaces_v4(routes: &[Route]) -> Vec<String> {
+    let gateways = gateways_by_metric(routes, None).into_iter();
+    let over_ipv4 = gateways.filter(|(_, gateway)| gateway.is_ipv4());
+    over_ipv4
+        .map(|(route, _)| route.interface.clone())
+        .collect()
+}
+
 fn best_gateway_v4(routes: &[Route], interface: Option<&str>) -> Option<Ipv4Addr> {
     let mut gateways = gateways_by_metric(routes, interface).into_iter();
     gateways.find_map(|(_, gateway)| match gateway {
@@ -91,6 +108,7 @@ ppp0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0
         check(Some("wlan0"), Some("10.0.1.254"));
         check(Some("ppp0"), None);
         check(Some("eth9"), None);
+        assert_eq!(interfaces_v4(&routes), ["eth0", "eth1", "wlan0"]);
         assert_eq!(best_gateway_v6(&routes, None), None);
     }
 

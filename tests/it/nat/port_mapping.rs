@@ -11,8 +11,10 @@
 
 mod lies;
 mod miniupnpd;
+mod others;
 mod pcp_lies;
 mod pinhole;
+mod removal;
 mod upnp;
 
 use std::fs;
@@ -263,8 +265,8 @@ fn a_router_that_vanishes_and_comes_back_is_asked_again() {
     // Its rules stay.
     router.pause(true);
     home.server.log_with(
-        "--port-mapping: the router 192.168.77.1 forwards nothing (PCP: it does not answer); what it \
-         forwards may end; it is asked again",
+        "--port-mapping: the router 192.168.77.1 does not confirm what it forwards (PCP: it does not \
+         answer); the last answer stays in use; what it forwards ends 4 s after that; it is asked again within 5 minutes",
     );
     let mut client = home.client("client", "11.22.33.1:21");
     assert_eq!(client.passive().ip(), OUTER);

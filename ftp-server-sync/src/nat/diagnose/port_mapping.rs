@@ -1,7 +1,7 @@
 //! Ports that the router is asked to forward: what it does not do, and what is not asked for.
 
 use crate::nat::evidence::Evidence;
-use crate::nat::finding::Finding;
+use crate::nat::finding::{Finding, Severity};
 use crate::nat::port_mapping::double_nat::another_router;
 use crate::nat::port_mapping::job::may_map_control_port;
 use crate::settings::Settings;
@@ -12,6 +12,7 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     }
     let mut findings = Vec::new();
     findings.extend(control_port(settings));
+    findings.extend(clear_text(settings));
     findings.extend(router(settings, evidence));
     findings.extend(double_nat(settings, evidence));
     findings.extend(ipv6(evidence));
@@ -28,13 +29,30 @@ fn control_port(settings: &Settings) -> Option<Finding> {
     })
 }
 
+/// Everyone on the way to a client on the Internet could read its password.
+fn clear_text(settings: &Settings) -> Option<Finding> {
+    let is_open = may_map_control_port(settings);
+    let asks_password = !settings.users.has_anonymous() || settings.users.user().is_some();
+    let flags = match &settings.tls {
+        Some(tls) if tls.control_required => return None,
+        Some(_) => "--tls-control-required",
+        None => "--tls --tls-control-required",
+    };
+    (is_open && asks_password).then(|| {
+        Finding::new(
+            Severity::Risk,
+            format!(
+                "--port-mapping opens the control port to the Internet, and clients may log in in clear \
+                 text: others on the way can read passwords; add {flags}"
+            ),
+        )
+    })
+}
+
 /// Only `--check` asks it for this.
 fn router(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
     match evidence.router.as_ref()? {
-        Err(problem) => Some(Finding::failure(format!(
-            "--port-mapping: {problem}; switch port mapping (UPnP, PCP or NAT-PMP) on in its settings, or \
-             forward the ports by hand and give --masquerade-address instead"
-        ))),
+        Err(problem) => Some(Finding::failure(format!("--port-mapping: {problem}"))),
         Ok(report) => {
             let problem = report.public.problem()?;
             // With an address of the operator, the numbers of the ports are of use all the same.

@@ -11,6 +11,7 @@ use log::Level;
 use super::job::{MappingJob, PortPurpose, WantedPort};
 use super::pass::PassResult;
 use super::router::Router;
+use super::trouble::Trouble;
 use super::update::{MappingUpdate, PortMappings};
 use crate::nat::address_source::LogLine;
 use crate::net::port_probe::describe_ports;
@@ -25,7 +26,7 @@ pub(super) struct Ledger {
     /// They have ended.
     ended: bool,
     /// Why there is no newer answer.
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
     /// About IPv6.
     pinholes: Vec<LogLine>,
     /// The lines that describe the last state.
@@ -77,7 +78,7 @@ impl Ledger {
 
     /// There is no new answer. The last ones stay in use: nothing else would be better for clients
     /// outside.
-    pub(super) fn on_trouble(&mut self, trouble: String) {
+    pub(super) fn on_trouble(&mut self, trouble: Trouble) {
         self.trouble = Some(trouble);
     }
 
@@ -129,13 +130,21 @@ impl Ledger {
         let mut lines = std::mem::take(&mut self.events);
         let is_new = |line: &&LogLine| !self.logged.contains(line);
         lines.extend(state.iter().filter(is_new).cloned());
-        let report = state.iter().map(|line| line.text.clone()).collect();
+        let mut report: Vec<String> = state.iter().map(|line| line.text.clone()).collect();
+        // The log has it already.
+        report.extend(self.in_use().map(Answers::last));
         self.logged = state;
         MappingUpdate {
             mappings: self.mappings(),
             lines,
             report,
         }
+    }
+
+    /// The last answers, if there are no newer ones.
+    fn in_use(&self) -> Option<&Answers> {
+        let is_in_use = self.trouble.is_some() && !self.ended;
+        self.answers.as_ref().filter(|_| is_in_use)
     }
 
     fn mappings(&self) -> PortMappings {
@@ -167,17 +176,15 @@ impl Ledger {
         let mut lines = Vec::new();
         let mut push = |level, text| lines.push(LogLine { level, text });
         if let Some(trouble) = &self.trouble {
-            let meanwhile = match &self.answers {
-                Some(answers) if self.ended => answers.ended(),
-                Some(_) => "what it forwards may end; it is asked again".to_owned(),
-                None => "no port is forwarded; it is asked again, or forward the ports by hand \
-                         (--rules prints the rules) and give --masquerade-address"
-                    .to_owned(),
+            let text = match &self.answers {
+                Some(answers) if self.ended => format!("{trouble}; {}", answers.ended()),
+                Some(answers) => {
+                    let lease = self.ends_at.map(|_| answers.result.lease);
+                    trouble.with_answers(lease)
+                }
+                None => trouble.without_answers(),
             };
-            push(
-                Level::Warn,
-                format!("--port-mapping: {trouble}; {meanwhile}"),
-            );
+            push(Level::Warn, format!("--port-mapping: {text}"));
         }
         let Some(answers) = &self.answers else {
             return lines;
@@ -251,6 +258,11 @@ impl Answers {
             "the mappings are lost, and clients outside cannot connect until it answers again\
              {announced}; look at the router"
         )
+    }
+
+    /// The same during an outage.
+    fn last(&self) -> String {
+        format!("the last answer is in use: {}", self.forwarded())
     }
 
     /// What is forwarded where, in one line.

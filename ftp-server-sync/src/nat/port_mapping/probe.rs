@@ -16,6 +16,7 @@ use super::pcp_client::OuterNumber;
 use super::pinhole::probe::ask_firewall;
 use super::public_address::PublicSide;
 use super::router::Router;
+use super::trouble::{SWITCH_ON, Trouble};
 use crate::settings::{Listen, MappingProtocol, Settings};
 
 /// What a router has answered.
@@ -87,10 +88,12 @@ fn ask(job: &MappingJob) -> Result<RouterReport, String> {
             Err(failure) => troubles.push(format!("{protocol}: it {failure}")),
         }
     }
-    let router = router.address;
+    let trouble = Trouble::NoAnswer {
+        router: router.address,
+        reasons: troubles.join("; "),
+    };
     Err(format!(
-        "the router {router} forwards nothing ({})",
-        troubles.join("; ")
+        "{trouble}; {SWITCH_ON}, or forward the ports by hand and give --masquerade-address instead"
     ))
 }
 

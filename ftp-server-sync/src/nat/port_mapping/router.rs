@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use crate::net::gateways::default_gateway;
+use crate::net::gateways::{default_gateway, gateway_interfaces_v4};
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
 
@@ -37,10 +37,10 @@ impl Router {
         let gateway = default_gateway(interface)
             .map_err(|error| format!("the routes of this machine cannot be read: {error}"))?;
         let address = gateway.ok_or_else(|| match interface {
-            Some(interface) => format!(
-                "interface {interface} has no default route over IPv4; give another one with \
-                 --port-mapping-interface"
-            ),
+            Some(interface) => {
+                let others = gateway_interfaces_v4().unwrap_or_default();
+                not_an_interface(interface, &others)
+            }
             None => "this machine has no default route over IPv4, so that there is no router to \
                      ask"
             .to_owned(),
@@ -55,6 +55,17 @@ impl Router {
             own: (self.own, 0).into(),
             router: (self.address, ROUTER_PORT).into(),
         }
+    }
+}
+
+fn not_an_interface(interface: &str, others: &[String]) -> String {
+    let problem = format!("there is no interface {interface} with a default route over IPv4");
+    match others {
+        [] => format!("{problem}, nor any other one, so that there is no router to ask"),
+        others => format!(
+            "{problem}; give one of these with --port-mapping-interface: {}",
+            others.join(", ")
+        ),
     }
 }
 
@@ -90,3 +101,23 @@ fn own_address(router: Ipv4Addr, listen: &BTreeSet<Ipv4Addr>) -> Result<Ipv4Addr
 pub(crate) const ROUTER_PORT: u16 = 5351;
 /// Where routers announce that they have restarted.
 pub(crate) const ANNOUNCEMENT_PORT: u16 = 5350;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_without_a_router_is_named_with_those_that_have_one() {
+        let others = ["eth0".to_owned(), "wlan0".to_owned()];
+        assert_eq!(
+            not_an_interface("eth9", &others),
+            "there is no interface eth9 with a default route over IPv4; give one of these with \
+             --port-mapping-interface: eth0, wlan0"
+        );
+        assert_eq!(
+            not_an_interface("eth9", &[]),
+            "there is no interface eth9 with a default route over IPv4, nor any other one, so that there is \
+             no router to ask"
+        );
+    }
+}

@@ -25,6 +25,7 @@ use super::pinhole::Pinholes;
 use super::record::{self, MadeMapping};
 use super::retry::{RENEWAL_PAUSE_MIN, retry_pause};
 use super::router::Router;
+use super::trouble::Trouble;
 use super::update::MapperEvent;
 use crate::net::port_probe::describe_ports;
 use crate::settings::MappingProtocol;
@@ -283,11 +284,11 @@ impl<F: Fn(MapperEvent)> Worker<F> {
     }
 
     /// The time until the next round; `None`: the thread is to end.
-    fn ask(&mut self, job: &MappingJob) -> Result<Option<Duration>, String> {
-        let router = Router::find(job.interface.as_deref(), &job.listen)?;
-        self.link
-            .connect(router.ends())
-            .map_err(|error| error.to_string())?;
+    fn ask(&mut self, job: &MappingJob) -> Result<Option<Duration>, Trouble> {
+        let router = Router::find(job.interface.as_deref(), &job.listen);
+        let router = router.map_err(Trouble::NoRouter)?;
+        let connected = self.link.connect(router.ends());
+        connected.map_err(|error| Trouble::NoRouter(error.to_string()))?;
         let is_other = |last: &mut RouterClient| last.router != router;
         self.abandoned.extend(self.client.take_if(is_other));
         let last_protocol = self.client.as_ref().map(|client| client.protocol);
@@ -334,11 +335,10 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             }
         }
         self.ledger.forget_other(router);
-        let router = router.address;
-        Err(format!(
-            "the router {router} forwards nothing ({})",
-            troubles.join("; ")
-        ))
+        Err(Trouble::NoAnswer {
+            router: router.address,
+            reasons: troubles.join("; "),
+        })
     }
 
     /// The time until the next round after a good one. A router that is not connected yet, or has

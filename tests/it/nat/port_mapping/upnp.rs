@@ -10,14 +10,14 @@ use std::time::Duration;
 use super::{HomeServer, Lab, sealed_lab};
 
 /// Threads on the router's host: one answers the search for it, the other one HTTP.
-struct ScriptedIgd {
+pub(super) struct ScriptedIgd {
     ends: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl ScriptedIgd {
     /// `answer` gets a request, and writes what it likes.
-    fn start(
+    pub(super) fn start(
         lab: &Lab,
         location: &'static str,
         mut answer: impl FnMut(&str, &mut TcpStream) + Send + 'static,
@@ -103,13 +103,13 @@ fn send(stream: &mut TcpStream, status: &str, body: &str) {
     stream.write_all(text.as_bytes()).expect("a response");
 }
 
-fn send_values(stream: &mut TcpStream, status: &str, values: &str) {
+pub(super) fn send_values(stream: &mut TcpStream, status: &str, values: &str) {
     let body = format!("<s:Envelope xmlns:s=\"e\"><s:Body>{values}</s:Body></s:Envelope>");
     send(stream, status, &body);
 }
 
 /// Answers as an honest router of version 1 does, but for the parts in `lies`.
-fn honest(request: &str, address: &str, stream: &mut TcpStream) {
+pub(super) fn honest(request: &str, address: &str, stream: &mut TcpStream) {
     if request.starts_with("GET ") {
         send(stream, "200 OK", DESCRIPTION);
     } else if request.contains("#GetExternalIPAddress") {
@@ -120,7 +120,7 @@ fn honest(request: &str, address: &str, stream: &mut TcpStream) {
     }
 }
 
-fn fault(stream: &mut TcpStream, code: u16) {
+pub(super) fn fault(stream: &mut TcpStream, code: u16) {
     let values = format!("<s:Fault><errorCode>{code}</errorCode></s:Fault>");
     send_values(stream, "500 Internal Server Error", &values);
 }
@@ -217,7 +217,7 @@ fn garbage_and_loopback_addresses_are_not_believed() {
     });
 }
 
-const LOCATION: &str = "http://192.168.77.1:5000/root.xml";
+pub(super) const LOCATION: &str = "http://192.168.77.1:5000/root.xml";
 
 const DESCRIPTION: &str = "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\">\
     <device><serviceList><service>\

@@ -149,7 +149,10 @@ fn router(name: &str) -> Option<Result<RouterReport, String>> {
         "home, router with PCP" | "home, router and stun" => with_address([203, 0, 113, 5]),
         "home, router behind another" => with_address([10, 0, 0, 5]),
         "home, silent router" => Some(Err(
-            "the router 192.168.77.1 forwards nothing (PCP: it does not answer)".to_owned(),
+            "the router 192.168.77.1 forwards nothing (PCP: it does not answer); switch port mapping \
+             (UPnP, PCP or NAT-PMP) on in its settings, or forward the ports by hand and give \
+             --masquerade-address instead"
+                .to_owned(),
         )),
         _ => None,
     }

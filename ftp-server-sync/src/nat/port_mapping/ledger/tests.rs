@@ -46,6 +46,13 @@ fn result(address: &str, granted: &[(u16, u16)]) -> PassResult {
     }
 }
 
+fn silence() -> Trouble {
+    Trouble::NoAnswer {
+        router: ROUTER.address,
+        reasons: "PCP: it does not answer".to_owned(),
+    }
+}
+
 const ALL: [(u16, u16); 5] = [
     (2121, 21),
     (60_000, 60_000),
@@ -111,12 +118,14 @@ fn lines_say_what_is_new() {
 #[test]
 fn an_outage_changes_no_mapping() {
     let mut ledger = Ledger::default();
-    ledger.on_trouble("the router is silent".to_owned());
+    ledger.on_trouble(silence());
     let mappings = check(
         &mut ledger,
         &[
-            "--port-mapping: the router is silent; no port is forwarded; it is asked again, or forward \
-           the ports by hand (--rules prints the rules) and give --masquerade-address",
+            "--port-mapping: the router 192.168.77.1 forwards nothing (PCP: it does not answer); no port \
+             is forwarded; it is asked again within 5 minutes; switch port mapping (UPnP, PCP or NAT-PMP) \
+             on in its settings, or forward the ports by hand (--rules prints the rules) and give \
+             --masquerade-address",
         ],
     );
     assert_eq!(mappings, PortMappings::default());
@@ -129,11 +138,13 @@ fn an_outage_changes_no_mapping() {
     );
     let before = ledger.update();
     assert_eq!(before.lines.len(), 1);
-    ledger.on_trouble("the router is silent".to_owned());
-    let line = "--port-mapping: the router is silent; what it forwards may end; it is asked again";
+    ledger.on_trouble(silence());
+    let line = "--port-mapping: the router 192.168.77.1 does not confirm what it forwards (PCP: it does \
+                not answer); the last answer stays in use; it is asked again within 5 minutes; switch port \
+                mapping (UPnP, PCP or NAT-PMP) on in its settings if it is off";
     let mappings = check(&mut ledger, &[line]);
     assert_eq!(mappings, before.mappings);
-    ledger.on_trouble("the router is silent".to_owned());
+    ledger.on_trouble(silence());
     check(&mut ledger, &[]);
     // It has restarted meanwhile: the line about its answers is enough.
     let restarted = PassResult {
@@ -208,14 +219,14 @@ fn mappings_end_with_their_lease() {
     answer(&mut ledger, Some(end));
     assert_eq!(ledger.next_end(), None);
     let before = ledger.update();
-    ledger.on_trouble("the router is silent".to_owned());
+    ledger.on_trouble(silence());
     assert_eq!(ledger.next_end(), Some(end));
     ledger.update();
     assert!(!ledger.take_ended(end - Duration::from_secs(1)));
     assert!(ledger.take_ended(end));
     assert!(!ledger.take_ended(end));
     assert_eq!(ledger.next_end(), None);
-    let line = "--port-mapping: the router is silent; the mappings are lost, and clients outside cannot \
+    let line = "--port-mapping: the router 192.168.77.1 forwards nothing (PCP: it does not answer); the mappings are lost, and clients outside cannot \
                 connect until it answers again; clients outside are still given its address \
                 203.0.113.1; look at the router";
     let update = ledger.update();
@@ -223,13 +234,13 @@ fn mappings_end_with_their_lease() {
     assert_eq!(update.report, [line]);
     assert_eq!(update.mappings, before.mappings);
     // Said once.
-    ledger.on_trouble("the router is silent".to_owned());
+    ledger.on_trouble(silence());
     check(&mut ledger, &[]);
     answer(&mut ledger, Some(end));
     assert_eq!(ledger.update().report, before.report);
     // Without a lease, they stay.
     answer(&mut ledger, None);
-    ledger.on_trouble("the router is silent".to_owned());
+    ledger.on_trouble(silence());
     assert_eq!(ledger.next_end(), None);
 }
 
