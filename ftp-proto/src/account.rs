@@ -124,14 +124,34 @@ impl Account {
         }
     }
 
-    /// Whether the account has this right for this path and everything below it: a directory moves
-    /// with its content, and must not take a subdirectory along that may not be moved.
-    pub(crate) fn allows_below(&self, path: &FtpPath, right: Right) -> bool {
-        let below = self
+    /// Whether what has this path may be removed, renamed or replaced, as far as directories with
+    /// rights of their own are concerned. Those at the path and below it stay where they are,
+    /// unless the account may delete and rename in each of them, and in the directory above the
+    /// path.
+    pub(crate) fn is_movable(&self, path: &FtpPath) -> bool {
+        let moves =
+            |rights: Rights| rights.contains(Right::Delete) && rights.contains(Right::Rename);
+        let mut taken_along = self
             .directories
             .iter()
-            .filter(|(directory, _)| directory.is_within(path));
-        self.allows(path, right) && below.into_iter().all(|(_, rights)| rights.contains(right))
+            .filter(|(directory, _)| directory.is_within(path))
+            .peekable();
+        taken_along.peek().is_none()
+            || moves(self.rights_at(&path.parent()))
+                && taken_along.all(|(_, rights)| moves(*rights))
+    }
+
+    /// Whether the entry with this name in a directory may be removed, renamed or replaced, as
+    /// [`is_movable`](Self::is_movable) says.
+    pub(crate) fn is_movable_entry(&self, directory: &FtpPath, name: &[u8]) -> bool {
+        self.directories.is_empty()
+            || match name {
+                b"." => self.is_movable(directory),
+                b".." => self.is_movable(&directory.parent()),
+                name => directory
+                    .child(name)
+                    .is_none_or(|path| self.is_movable(&path)),
+            }
     }
 
     /// Whether it may change nothing anywhere.
@@ -202,9 +222,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below() {
-        let renames = |text: &str| account().allows_below(&path(text), Right::Rename);
-        assert!(!renames("/") && !renames("/a") && !renames("/a/b"));
-        assert!(renames("/a/x"));
+    fn directories_with_rights_of_their_own_stay() {
+        let account = account().with_rights_below(path("/a/w"), Rights::READ_WRITE);
+        let is_movable = |text: &str| account.is_movable(&path(text));
+        // The directory above is read-only, or one that is below is not to be changed.
+        for text in ["/", "/a", "/a/b", "/a/b/c"] {
+            assert!(!is_movable(text), "{text}");
+        }
+        for text in ["/x", "/a/x", "/a/w", "/a/w/x"] {
+            assert!(is_movable(text), "{text}");
+        }
+        let of = |directory: &str, name: &[u8]| account.is_movable_entry(&path(directory), name);
+        assert!(!of("/", b"a") && !of("/a", b".") && !of("/a/x", b".."));
+        assert!(of("/a", b"w") && of("/a", b"x") && of("/a", b"b\n"));
     }
 }

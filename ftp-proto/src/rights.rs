@@ -33,7 +33,7 @@ pub enum Right {
     /// exists. It is needed in addition to [`Store`](Self::Store) or [`Rename`](Self::Rename).
     /// Letter `w`.
     Overwrite,
-    /// Change permission bits: SITE CHMOD. Letter `M`.
+    /// Change permission bits: SITE CHMOD; those of new files: SITE UMASK. Letter `M`.
     ChangeMode,
     /// Change times: MFMT. Letter `T`.
     ChangeTime,

@@ -60,10 +60,13 @@ impl NamesPaths for FileRequest {
         let may_use_paths = self.paths().all(|path| account.allows(path, right));
         may_use_paths
             && match self {
-                Self::RenameFrom(from) => account.allows_below(from, right),
+                Self::RenameFrom(path) | Self::DeleteFile(path) | Self::RemoveDirectory(path) => {
+                    account.is_movable(path)
+                }
                 Self::Rename { from, to, replace } => {
-                    account.allows_below(from, right)
-                        && (!replace || account.allows(to, Right::Overwrite))
+                    account.is_movable(from)
+                        && (!replace
+                            || account.allows(to, Right::Overwrite) && account.is_movable(to))
                 }
                 _ => true,
             }

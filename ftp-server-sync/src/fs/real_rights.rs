@@ -222,8 +222,21 @@ impl RealRights {
         let (directory, of_directory) = root.directory_handle(&path.parent()).ok()?;
         let name = if path.is_root() { b"." } else { path.name() };
         let stat = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).ok();
-        let rights = self.of_directory(root, directory);
-        Some(self.of_entry(rights, identity(&of_directory), name, stat.as_ref()))
+        let place = self.of_directory(root, directory);
+        let rights = self.of_entry(place, identity(&of_directory), name, stat.as_ref());
+        let identity = stat.as_ref().map(identity);
+        let has_own = self
+            .directories
+            .iter()
+            .any(|own| Some(own.identity) == identity);
+        // A directory with rights of its own stays in one where nothing may be moved.
+        let moves =
+            |rights: Rights| rights.contains(Right::Delete) && rights.contains(Right::Rename);
+        Some(if has_own && !moves(place) {
+            rights.without(Right::Delete).without(Right::Rename)
+        } else {
+            rights
+        })
     }
 
     /// What does not exist is refused for that reason, by what comes after this.

@@ -15,7 +15,7 @@ use super::login_attempt::{FinishedAttempt, LoginAttempt};
 use super::login_name::QuotedName;
 use super::timers::Timer;
 use crate::accounts::comparisons::ComparisonState;
-use crate::accounts::login_throttle::{Attempt, Failure, PasswordTurn, whole_seconds};
+use crate::accounts::login_throttle::{Attempt, PasswordTurn, whole_seconds};
 use crate::accounts::users::is_anonymous;
 use crate::logging::repeated::Event;
 use crate::logging::system_text::SystemText;
@@ -141,12 +141,6 @@ impl Connection {
         result: Attempt<Account>,
         now: Instant,
     ) -> Option<Outcome> {
-        let result = match result {
-            Attempt::Succeeded(_) if self.is_unfit(&attempt.user) => {
-                Attempt::Failed(Failure::default())
-            }
-            result => result,
-        };
         let (session, peer) = (&self.name, attempt.peer);
         let name = QuotedName(&attempt.user);
         match result {
@@ -188,6 +182,12 @@ impl Connection {
     }
 
     fn logged_in(&mut self, user: &[u8], account: Account, now: Instant) -> Outcome {
+        let users = &self.current.settings.users;
+        if users.in_file(user).is_none() && !users.is_of_flag(user) {
+            // The file has changed while the password was compared, and this session does not know
+            // the home of the user yet.
+            return Outcome::Authenticated(None);
+        }
         if let Some(outcome) = self.enter_user(user, now) {
             return outcome;
         }

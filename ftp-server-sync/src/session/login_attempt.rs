@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ftp_proto::{Account, Secret};
-use log::{Level, warn};
+use log::{Level, info, warn};
 
 use super::login_name::QuotedName;
 use super::server_state::{Current, ServerState};
 use crate::accounts::login_throttle::{ADDRESSES_MAX, Attempt, Failure, PasswordTurn};
 use crate::accounts::password_hash::PasswordHash;
+use crate::logging::clock::unix_seconds;
 use crate::logging::repeated::Event;
 use crate::net::client_network::ClientNetwork;
 
@@ -48,7 +49,10 @@ impl LoginAttempt {
     /// Compares where that takes no time.
     pub(super) fn compare(&self, turn: PasswordTurn, now: Instant) -> Attempt<Account> {
         let current = self.server.current();
-        let check = || current.settings.users.check(&self.user, &self.password);
+        let check = || {
+            let account = current.settings.users.check(&self.user, &self.password);
+            account.filter(|_| !self.is_unfit(&current))
+        };
         let result = match self.network {
             Some(network) => {
                 let rules = current.settings.login_rules();
@@ -70,7 +74,8 @@ impl LoginAttempt {
             let candidate = current.settings.users.find(&self.user);
             // The users may have changed meanwhile.
             let is_same = candidate.hash() == Some(hash);
-            candidate.decide(matches && is_same)
+            let account = candidate.decide(matches && is_same);
+            account.filter(|_| !self.is_unfit(&current))
         };
         let result = match self.network {
             Some(network) => {
@@ -84,6 +89,26 @@ impl LoginAttempt {
             attempt: self,
             result,
         }
+    }
+
+    /// Whether a login with the right password is refused all the same, as if the password were
+    /// wrong: the client must not learn that it is right, and it counts as a failure. The reason is
+    /// in the log.
+    fn is_unfit(&self, current: &Current) -> bool {
+        let users = &current.settings.users;
+        let Some(user) = users.in_file(&self.user) else {
+            return false;
+        };
+        let reason = if !user.is_valid_at(unix_seconds()) {
+            "the account has expired (option expires)"
+        } else if user.options.access.check(self.peer).is_err() {
+            "not from this address (options allow and deny)"
+        } else {
+            return false;
+        };
+        let (session, peer, name) = (&self.session, self.peer, QuotedName(&self.user));
+        info!("{session} login refused from {peer} as {name}: {reason}");
+        true
     }
 
     fn log(&self, result: &Attempt<Account>, current: &Current) {

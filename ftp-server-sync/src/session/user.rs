@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ftp_proto::text::printable_word;
-use ftp_proto::{Account, Outcome};
+use ftp_proto::{Account, Outcome, Right, Rights};
 use log::{info, warn};
 
 use super::connection::Connection;
 use super::end_reason::EndReason;
-use super::login_name::QuotedName;
 use super::user_sessions::SessionUser;
 use crate::accounts::charset::NameCharset;
 use crate::accounts::users_file::FileUser;
@@ -17,30 +16,9 @@ use crate::fs::homes::create_home;
 use crate::fs::tree::session::SessionTree;
 use crate::logging::clock::unix_seconds;
 use crate::logging::system_text::SystemText;
-use crate::settings::UploadRules;
+use crate::settings::{BrokenUploads, UploadRules};
 
 impl Connection {
-    /// Whether a login with the right password is refused all the same, as if the password were
-    /// wrong: the client must not learn that it is right. The reason is in the log.
-    pub(super) fn is_unfit(&self, name: &[u8]) -> bool {
-        let users = &self.current.settings.users;
-        let peer = self.session.endpoints().peer().ip();
-        let Some(user) = users.in_file(name) else {
-            // The file may have changed while the password was compared.
-            return !users.is_of_flag(name);
-        };
-        let reason = if !user.is_valid_at(unix_seconds()) {
-            "the account has expired (option expires)"
-        } else if user.options.access.check(peer).is_err() {
-            "not from this address (options allow and deny)"
-        } else {
-            return false;
-        };
-        let (session, name) = (&self.name, QuotedName(name));
-        info!("{session} login refused from {peer} as {name}: {reason}");
-        true
-    }
-
     /// Gives the session what its user has. `None`: the login goes on.
     pub(super) fn enter_user(&mut self, name: &[u8], now: Instant) -> Option<Outcome> {
         let current = self.current.clone();
@@ -140,6 +118,16 @@ impl Connection {
         let rules = self.current.share.rules();
         self.tree.update_rules(|seen| {
             let account = user.account_in(seen);
+            let mut uploads = uploads;
+            // A piece that the login can neither continue nor replace would only keep the name from
+            // it: a scanner could never send that file again.
+            if user
+                .rights_in(seen)
+                .iter()
+                .all(|rights| cannot_go_on(*rights))
+            {
+                uploads.broken = BrokenUploads::Discard;
+            }
             let rules = rules.for_login(&options.hidden, uploads, &account);
             let rules = rules.with_umask(options.umask);
             // It is about the home.
@@ -157,6 +145,11 @@ impl Connection {
         self.rate_limits.share(Some(place.rates.clone()));
         self.rate_limits.update(self.current.settings.rates, now);
     }
+}
+
+/// Whether a login with these rights can do nothing about a file that it has stored in part.
+fn cannot_go_on(rights: Rights) -> bool {
+    !rights.contains(Right::Append) && !rights.contains(Right::Overwrite)
 }
 
 /// The account of a user, whose clients write names in this charset unless the file says another.

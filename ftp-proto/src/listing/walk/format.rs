@@ -80,6 +80,7 @@ impl Format {
         match &self.style {
             ListStyle::Facts(facts) => {
                 let rights = self.account.rights_of_entry(&self.directory, &entry.name);
+                entry.is_fixed |= !self.account.is_movable_entry(&self.directory, &entry.name);
                 encode_target(&mut entry, &self.names);
                 let name = self.names.encode(&entry.name);
                 facts_line(&name, &entry, *facts, rights, out);

@@ -211,6 +211,7 @@ impl Ready {
                 listing::encode_target(&mut entry, self.names(context));
                 let mut line = Vec::new();
                 let rights = self.account.rights_at(&path);
+                entry.is_fixed |= !self.account.is_movable(&path);
                 let name = self.names(context).encode(path.as_bytes());
                 listing::facts(&name, &entry, self.facts, rights, &mut line);
                 Reply::entry(line)

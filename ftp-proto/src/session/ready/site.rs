@@ -6,7 +6,9 @@ use crate::action::FileRequest;
 use crate::command::{CommandInfo, SITE_UTIME, split_word};
 use crate::date::parse_time_val;
 use crate::reply::Reply;
+use crate::rights::Right;
 use crate::session::context::{Context, FileQuestion};
+use crate::session::refusal::login_refusal;
 
 /// The bits that a client may set. Only the operator may set setuid, setgid and sticky.
 const MODE_MAX: u32 = 0o777;
@@ -29,7 +31,7 @@ impl Ready {
                 let request = self.set_time(context, rest);
                 return self.ask(context, &SITE_UTIME, request);
             }
-            b"UMASK" => self.set_umask(context.config.umask, rest.trim_ascii()),
+            b"UMASK" => self.set_umask(context.config.umask, command, rest.trim_ascii()),
             b"" => Reply::ARGUMENT_NEEDED,
             _ => Reply::UNKNOWN_SITE_COMMAND,
         };
@@ -67,10 +69,15 @@ impl Ready {
         ))
     }
 
-    fn set_umask(&mut self, default: u32, argument: &[u8]) -> Reply {
+    /// Permission bits of files that will be stored are as much in question as those of files that
+    /// exist, so that it needs the right of SITE CHMOD.
+    fn set_umask(&mut self, default: u32, command: &CommandInfo, argument: &[u8]) -> Reply {
         let before = self.umask.unwrap_or(default);
         if argument.is_empty() {
             return Reply::umask(before);
+        }
+        if !self.account.allows(&self.directory, Right::ChangeMode) {
+            return login_refusal(command, &self.account, Right::ChangeMode);
         }
         match parse_octal(argument) {
             Some(umask) if umask <= MODE_MAX => {

@@ -1,8 +1,10 @@
 //! Two offices: each user can do exactly what the operator means.
 
 use std::fs;
+use std::io::Write;
 
 use super::{Scene, is_done};
+use crate::support::wait::wait_until;
 
 /// What a user tries in each place.
 const TRIES: [(&str, &str); 8] = [
@@ -62,6 +64,42 @@ fn five_people() {
             check(&scene, "office", user, place, expected);
         }
     }
+    // The folders stay where they are, for those who may not change what is above them.
+    let mut boris = scene.client("boris");
+    for line in [
+        "RNFR /common | RNTO /boris/common",
+        "RNFR /anna | RNTO /common/anna",
+        "RNFR /boris | RNTO /common/boris",
+        "RMD /chen",
+        "RMD /common",
+    ] {
+        assert!(!is_done(&mut boris, line), "{line}");
+    }
+    let mut eva = scene.client("eva");
+    assert!(is_done(&mut eva, "RNFR /common | RNTO /all"));
+}
+
+/// A device that may only store new files would never be rid of the piece.
+#[test]
+fn a_broken_upload_to_a_drop_box_is_discarded() {
+    let lines = [
+        "scanner:HASH:HOMES/scans:dropbox",
+        "anna:HASH:HOMES/scans:upload",
+    ];
+    let scene = Scene::with_tree(&[], &lines, &["scans/"]);
+    for user in ["scanner", "anna"] {
+        let mut client = scene.client(user);
+        let mut data = client.data();
+        client.command(format!("STOR {user}"), 150);
+        data.write_all(b"part").expect("sending data");
+        drop(client);
+        drop(data);
+    }
+    let kept = scene.homes.join("scans/anna");
+    wait_until("the piece", || kept.exists());
+    wait_until("the name to be free", || {
+        is_done(&mut scene.client("scanner"), "STOR scanner")
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Scene, is_done};
 use crate::support::client::Client;
 
 /// Each command that needs a right, with all letters that it needs.
-const COMMANDS: [(&str, &str); 29] = [
+const COMMANDS: [(&str, &str); 30] = [
     ("CWD d", "e"),
     ("XCWD d", "e"),
     ("CDUP", "e"),
@@ -35,6 +35,7 @@ const COMMANDS: [(&str, &str); 29] = [
     ("MKD new", "m"),
     ("XMKD new", "m"),
     ("SITE CHMOD 600 f", "M"),
+    ("SITE UMASK 022", "M"),
     ("MFMT 20260101000000 f", "T"),
     // It may be a name with blanks, which is looked for first.
     ("MDTM 20260101000000 f", "lT"),
