@@ -315,8 +315,7 @@ impl Server {
                 info!("shutting down at once: a second signal asks for it");
                 self.end_now();
             }
-            (Request::Reload, Shutdown::No) => self.reload_settings(),
-            (Request::Reload, _) => info!("not reloading: the server is shutting down"),
+            (Request::Reload, _) => self.reload_settings(),
             (Request::Report, _) => self.log_report(),
         }
     }

@@ -36,6 +36,8 @@ impl Server {
                     info!("--users: {line}");
                 }
                 self.replace_users(new);
+                // Whether the control port is forwarded depends on `anonymous`.
+                self.update_port_mapping();
                 log_findings(found);
             }
             Err(problem) if self.users_file.reject(now) => {
