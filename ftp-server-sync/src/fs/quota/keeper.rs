@@ -1,14 +1,15 @@
 //! The homes of users with quotas: counted in a thread, and stored for the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use ftp_proto::text::printable_word;
 use log::{debug, info, warn};
 
@@ -29,7 +30,8 @@ pub(crate) struct QuotaKeeper {
 #[derive(Debug)]
 struct RunningKeeper {
     sender: Sender<Request>,
-    thread: JoinHandle<()>,
+    /// Is disconnected when the thread has ended.
+    end: Receiver<Infallible>,
     stop: Arc<AtomicBool>,
     /// What the file had at start.
     stored: StoredCounts,
@@ -114,7 +116,15 @@ impl QuotaKeeper {
         if let Some(running) = self.running.take() {
             running.stop.store(true, Ordering::Relaxed);
             let _ = running.sender.send(Request::End { is_complete });
-            let _ = running.thread.join();
+            // A home on a disk that does not answer may hold the thread: the file then still says
+            // that it is in use, so that the homes are counted at the next start.
+            if let Err(RecvTimeoutError::Timeout) = running.end.recv_timeout(END_WAIT_MAX) {
+                let seconds = END_WAIT_MAX.as_secs();
+                warn!(
+                    "what quotas count has not been stored within {seconds} s: the homes will be \
+                     counted at the next start; see whether the disks of the homes answer"
+                );
+            }
         }
     }
 }
@@ -132,9 +142,14 @@ impl RunningKeeper {
             saved: Instant::now(),
             written: StoredCounts::default(),
         };
+        let (guard, end) = bounded(0);
+        thread::spawn(move || {
+            let _guard: Sender<Infallible> = guard;
+            worker.run();
+        });
         Self {
             sender,
-            thread: thread::spawn(move || worker.run()),
+            end,
             stop,
             stored,
         }
@@ -293,3 +308,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// How often counts are stored that hold, after a crash, until the homes have been counted.
 const SAVE_AFTER: Duration = Duration::from_secs(60);
+
+/// How long the end of the server waits for the thread.
+const END_WAIT_MAX: Duration = Duration::from_secs(2);
