@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,9 +84,17 @@ impl QuotaKeeper {
             if !is_first || (!is_new && before.contains(share.path())) {
                 continue;
             }
-            let running = self
-                .running
-                .get_or_insert_with(|| RunningKeeper::start(state));
+            let running = match &mut self.running {
+                Some(running) => running,
+                none => match RunningKeeper::start(state) {
+                    Ok(started) => none.insert(started),
+                    Err(error) => {
+                        // All of them are new to the next call.
+                        self.homes.clear();
+                        return log_no_thread(&error);
+                    }
+                },
+            };
             let stored = running.stored.counts.remove(share.path());
             let is_complete = running.stored.is_complete;
             if let Some(stored) = stored {
@@ -130,7 +139,7 @@ impl QuotaKeeper {
 }
 
 impl RunningKeeper {
-    fn start(state: &Path) -> Self {
+    fn start(state: &Path) -> io::Result<Self> {
         let (file, stored) = open(state);
         let (sender, requests) = unbounded();
         let stop = Arc::new(AtomicBool::new(false));
@@ -143,17 +152,26 @@ impl RunningKeeper {
             written: StoredCounts::default(),
         };
         let (guard, end) = bounded(0);
-        thread::spawn(move || {
+        let builder = thread::Builder::new().name("quotas".to_owned());
+        builder.spawn(move || {
             let _guard: Sender<Infallible> = guard;
             worker.run();
-        });
-        Self {
+        })?;
+        Ok(Self {
             sender,
             end,
             stop,
             stored,
-        }
+        })
     }
+}
+
+fn log_no_thread(error: &io::Error) {
+    warn!(
+        "quotas do not count yet what is in the homes: cannot start a thread: {}; permit more \
+         threads (ulimit -u, TasksMax of systemd), then reload the settings",
+        SystemText(error)
+    );
 }
 
 /// The file, and what it has. From now on, it says that it is in use.
@@ -170,7 +188,7 @@ fn open(state: &Path) -> (Option<CountFile>, StoredCounts) {
         Ok((file, stored)) => (Some(file), stored),
         Err(error) => {
             let reason = match error.kind() {
-                std::io::ErrorKind::WouldBlock => "another server uses it".to_owned(),
+                io::ErrorKind::WouldBlock => "another server uses it".to_owned(),
                 _ => reason(&error),
             };
             warn!(
