@@ -18,6 +18,7 @@ use super::counting::count;
 use super::stored::{CountFile, StoredCounts};
 use crate::fs::share::{SessionShare, Share};
 use crate::logging::system_text::SystemText;
+use crate::settings::QUOTA_FILE;
 use crate::settings::file::reason;
 
 /// Counts and stores as long as it exists.
@@ -26,6 +27,8 @@ pub(crate) struct QuotaKeeper {
     /// The homes of users with quotas.
     homes: BTreeSet<PathBuf>,
     running: Option<RunningKeeper>,
+    /// Sessions may have changed homes: what is stored from before does not hold any more.
+    has_begun: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,7 @@ impl QuotaKeeper {
     /// counted again. The first call with a home opens the file in the state directory.
     pub(crate) fn update<'a>(&mut self, state: &Path, homes: impl Iterator<Item = &'a Share>) {
         let before = std::mem::take(&mut self.homes);
+        let is_start = !std::mem::replace(&mut self.has_begun, true);
         for share in homes {
             let usage = share.usage();
             let is_new = usage.track();
@@ -96,7 +100,7 @@ impl QuotaKeeper {
                 },
             };
             let stored = running.stored.counts.remove(share.path());
-            let is_complete = running.stored.is_complete;
+            let is_complete = is_start && running.stored.is_complete;
             if let Some(stored) = stored {
                 usage.set_stored(stored, is_complete);
             }
@@ -110,6 +114,8 @@ impl QuotaKeeper {
             let _ = running.sender.send(Request::Retain(self.homes.clone()));
             // Later they would be out of date.
             running.stored = StoredCounts::default();
+        } else if is_start {
+            mark_in_use(state);
         }
     }
 
@@ -174,17 +180,30 @@ fn log_no_thread(error: &io::Error) {
     );
 }
 
+/// Nobody counts what this server changes: the counts that an earlier one has stored do not hold
+/// any more.
+fn mark_in_use(state: &Path) {
+    let path = state.join(QUOTA_FILE);
+    if !path.exists() {
+        return;
+    }
+    match open_in_use(state) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            debug!("another server uses {}", path.display());
+        }
+        Err(error) => warn!(
+            "cannot write {}: {}: before a user has a quota again, remove this file, so that the \
+             homes are counted",
+            path.display(),
+            reason(&error)
+        ),
+    }
+}
+
 /// The file, and what it has. From now on, it says that it is in use.
 fn open(state: &Path) -> (Option<CountFile>, StoredCounts) {
-    let opened = CountFile::open(state).and_then(|file| {
-        let stored = file.read();
-        file.write(&StoredCounts {
-            is_complete: false,
-            ..stored.clone()
-        })?;
-        Ok((file, stored))
-    });
-    match opened {
+    match open_in_use(state) {
         Ok((file, stored)) => (Some(file), stored),
         Err(error) => {
             let reason = match error.kind() {
@@ -199,6 +218,16 @@ fn open(state: &Path) -> (Option<CountFile>, StoredCounts) {
             (None, StoredCounts::default())
         }
     }
+}
+
+fn open_in_use(state: &Path) -> io::Result<(CountFile, StoredCounts)> {
+    let file = CountFile::open(state)?;
+    let stored = file.read();
+    file.write(&StoredCounts {
+        is_complete: false,
+        ..stored.clone()
+    })?;
+    Ok((file, stored))
 }
 
 impl Worker {
