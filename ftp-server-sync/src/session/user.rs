@@ -72,7 +72,7 @@ impl Connection {
                 }
             }
         }
-        let Some(tree) = tree(&current, &user) else {
+        let Some(tree) = tree(&current, user) else {
             let home = user.home.display();
             warn!(
                 "{session} login as {shown} refused: the home {home} or a mount is not open: \
