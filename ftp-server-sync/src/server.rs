@@ -116,6 +116,9 @@ enum Shutdown {
     Grace(Instant),
     /// Every session has been asked to end; those that have not by then are left behind.
     Now(Instant),
+    /// The time of the sessions is over: hooks, and the thread that has the router forward the
+    /// ports, are waited for. They have deadlines of their own.
+    Helpers,
 }
 
 impl Server {
@@ -262,11 +265,8 @@ impl Server {
     }
 
     fn next_timeout(&self) -> Option<Duration> {
-        let removal = self.mapper.removal_deadline();
         let shutdown = match self.shutdown {
-            Shutdown::No => None,
-            // That deadline is over.
-            _ if removal.is_some() => None,
+            Shutdown::No | Shutdown::Helpers => None,
             Shutdown::Grace(deadline) | Shutdown::Now(deadline) => Some(deadline),
         };
         let due = [
@@ -278,8 +278,8 @@ impl Server {
             self.debounce.next_look(),
             self.certificate.next_check(),
             self.users_file.next_check(),
-            removal,
-            self.hooks.deadline,
+            self.mapper.removal_deadline(),
+            self.hooks.deadline(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -315,8 +315,7 @@ impl Server {
                 info!("shutting down at once: a second signal asks for it");
                 self.end_now();
             }
-            (Request::Reload, Shutdown::No) => self.reload_settings(),
-            (Request::Reload, _) => info!("not reloading: the server is shutting down"),
+            (Request::Reload, _) => self.reload_settings(),
             (Request::Report, _) => self.log_report(),
         }
     }

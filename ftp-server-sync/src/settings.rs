@@ -328,6 +328,11 @@ impl Settings {
         // A client that could replace it would lead the others to another server.
         files.extend(self.address_files().cloned());
         files.extend(self.port_mapping.files_in_use());
+        // Also before a user has a quota: the users file is taken when it changes.
+        if self.users_file.is_some() {
+            let names = [QUOTA_FILE, QUOTA_FILE_NEW];
+            files.extend(names.map(|name| self.state_directory.join(name)));
+        }
         // A client that could replace one would have its own program run.
         let programs = self.hooks.programs();
         files.extend(programs.map(|(_, program)| program.to_owned()));

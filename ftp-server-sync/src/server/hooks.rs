@@ -36,7 +36,7 @@ pub(super) struct ServerHooks {
     started: Vec<HookKind>,
     threads: usize,
     /// Until then, the server waits for their end.
-    pub(super) deadline: Option<Instant>,
+    deadline: Option<Instant>,
     is_stopped: bool,
 }
 
@@ -123,8 +123,17 @@ impl ServerHooks {
                 self.deadline = Some(now + STOP_WAIT_MAX);
                 false
             }
-            Some(_) => true,
+            Some(_) => {
+                // Those that are left behind are not waited for again.
+                self.threads = 0;
+                true
+            }
         }
+    }
+
+    /// Until when the server waits for their end, if it does.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.filter(|_| self.threads > 0)
     }
 }
 

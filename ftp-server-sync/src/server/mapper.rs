@@ -54,6 +54,7 @@ impl ServerMapper {
             Removal::Until(deadline) if now < deadline => false,
             Removal::Until(_) => {
                 warn!("the router does not confirm that it forwards no port any more");
+                self.removal = Removal::Done;
                 true
             }
         }

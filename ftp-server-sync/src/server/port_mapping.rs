@@ -4,15 +4,19 @@ use std::time::Instant;
 
 use log::error;
 
-use super::Server;
 use super::handle::Message;
+use super::{Server, Shutdown};
 use crate::nat::port_mapping::job::MappingJob;
 use crate::nat::port_mapping::update::{MapperEvent, MappingUpdate};
 use crate::nat::port_mapping::worker::PortMapper;
 
 impl Server {
-    /// Has the router forward what the settings in force say.
+    /// Has the router forward what the settings in force say. A server that ends asks for nothing
+    /// more: no one would remove it.
     pub(super) fn update_port_mapping(&mut self) {
+        if self.shutdown != Shutdown::No {
+            return;
+        }
         let current = self.state.current();
         let job = MappingJob::new(&current.settings, &self.listeners.bound());
         if self.mapper.thread.is_none()

@@ -13,7 +13,7 @@ use log::{Level, error, info, log, warn};
 
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
-use super::{Server, hooks, sandbox, shares};
+use super::{Server, Shutdown, hooks, sandbox, shares};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
@@ -71,6 +71,9 @@ impl Server {
 
     /// Takes new settings as a whole, or none of them.
     pub(super) fn reload_settings(&mut self) {
+        if self.shutdown != Shutdown::No {
+            return info!("not reloading: the server is shutting down");
+        }
         // Before the file is read.
         let users_file = shares::watch(&self.state.current().settings, Instant::now());
         let Some(reload) = &mut self.reload else {

@@ -21,7 +21,7 @@ impl Server {
 
     /// Stops accepting and asks every session to end. A second call changes nothing.
     pub(super) fn end_now(&mut self) {
-        if let Shutdown::Now(_) = self.shutdown {
+        if let Shutdown::Now(_) | Shutdown::Helpers = self.shutdown {
             return;
         }
         self.shutdown = Shutdown::Now(Instant::now() + SESSIONS_END_MAX);
@@ -34,18 +34,19 @@ impl Server {
         let running = self.sessions.count();
         match self.shutdown {
             Shutdown::No => return false,
+            Shutdown::Helpers => {}
             _ if running == 0 => {}
             Shutdown::Grace(deadline) if now >= deadline => {
                 warn!("{running} sessions have not ended within --shutdown-grace: ending them now");
                 self.end_now();
                 return false;
             }
-            _ if self.mapper.removal_deadline().is_some() => {}
             Shutdown::Now(deadline) if now >= deadline => {
                 warn!("{running} sessions did not end in time");
             }
             Shutdown::Grace(_) | Shutdown::Now(_) => return false,
         }
+        self.shutdown = Shutdown::Helpers;
         // Last: transfers that were allowed to end have needed them, and hooks come after those.
         let have_hooks_ended = self.hooks.have_ended(&self.state, now);
         if !self.mapper.is_removed(now) || !have_hooks_ended {

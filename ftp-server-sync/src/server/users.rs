@@ -13,6 +13,7 @@ use super::shares::lines;
 use crate::accounts::users_file::FileUser;
 use crate::logging::system_text::SystemText;
 use crate::nat::diagnose::diagnose;
+use crate::privileges::check_start;
 use crate::session::{Current, SessionCommand};
 use crate::settings::Users;
 use crate::settings::load_users::load_users;
@@ -36,6 +37,8 @@ impl Server {
                     info!("--users: {line}");
                 }
                 self.replace_users(new);
+                // Whether the control port is forwarded depends on `anonymous`.
+                self.update_port_mapping();
                 log_findings(found);
             }
             Err(problem) if self.users_file.reject(now) => {
@@ -80,6 +83,10 @@ fn read_again(current: &Current) -> Result<Current, String> {
         }
     })?;
     let new = current.with_users(users);
+    // As at the start: root must not share the root directory.
+    if new.settings.run_as.is_none() {
+        check_start(&new.settings).map_err(|error| SystemText(&error).to_string())?;
+    }
     let suits = check_change(&current.settings, &new.settings);
     suits.map_err(|error| SystemText(&error).to_string())?;
     if let Some((kind, problem)) = new.settings.replaceable_hook() {

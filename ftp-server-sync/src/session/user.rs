@@ -7,6 +7,7 @@ use ftp_proto::text::printable_word;
 use ftp_proto::{Account, Outcome, Right, Rights};
 use log::{info, warn};
 
+use super::Current;
 use super::connection::Connection;
 use super::end_reason::EndReason;
 use super::user_sessions::SessionUser;
@@ -49,13 +50,15 @@ impl Connection {
                 }
             }
         }
-        // The settings have a share for each home.
-        let home = current.homes.find(&user.home)?.clone();
-        let mounts = user.options.mounts.iter().map(|mount| {
-            let share = current.homes.find(&mount.directory)?;
-            Some((mount.seen.clone(), share.clone()))
-        });
-        self.tree = SessionTree::with_mounts(home, mounts.collect::<Option<_>>()?);
+        let Some(tree) = tree(&current, user) else {
+            let home = user.home.display();
+            warn!(
+                "{session} login as {shown} refused: the home {home} or a mount is not open: \
+                 reload the settings"
+            );
+            return Some(Outcome::ShareUnavailable);
+        };
+        self.tree = tree;
         self.user = Some(SessionUser {
             user: user.clone(),
             place,
@@ -156,4 +159,18 @@ fn cannot_go_on(rights: Rights) -> bool {
 fn account(user: &FileUser, usual: NameCharset) -> Account {
     let charset = user.options.charset.unwrap_or(usual);
     charset.apply(user.account())
+}
+
+/// The settings have a share for each home and each mount. `None`: one is missing, and the user's
+/// rights must not hold anywhere else.
+fn tree(current: &Current, user: &FileUser) -> Option<SessionTree> {
+    let home = current.homes.find(&user.home)?.clone();
+    let mounts = user.options.mounts.iter().map(|mount| {
+        let share = current.homes.find(&mount.directory)?;
+        Some((mount.seen.clone(), share.clone()))
+    });
+    Some(SessionTree::with_mounts(
+        home,
+        mounts.collect::<Option<_>>()?,
+    ))
 }

@@ -1,14 +1,16 @@
 //! The homes of users with quotas: counted in a thread, and stored for the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use ftp_proto::text::printable_word;
 use log::{debug, info, warn};
 
@@ -16,6 +18,7 @@ use super::counting::count;
 use super::stored::{CountFile, StoredCounts};
 use crate::fs::share::{SessionShare, Share};
 use crate::logging::system_text::SystemText;
+use crate::settings::QUOTA_FILE;
 use crate::settings::file::reason;
 
 /// Counts and stores as long as it exists.
@@ -24,12 +27,15 @@ pub(crate) struct QuotaKeeper {
     /// The homes of users with quotas.
     homes: BTreeSet<PathBuf>,
     running: Option<RunningKeeper>,
+    /// Sessions may have changed homes: what is stored from before does not hold any more.
+    has_begun: bool,
 }
 
 #[derive(Debug)]
 struct RunningKeeper {
     sender: Sender<Request>,
-    thread: JoinHandle<()>,
+    /// Is disconnected when the thread has ended.
+    end: Receiver<Infallible>,
     stop: Arc<AtomicBool>,
     /// What the file had at start.
     stored: StoredCounts,
@@ -74,6 +80,7 @@ impl QuotaKeeper {
     /// counted again. The first call with a home opens the file in the state directory.
     pub(crate) fn update<'a>(&mut self, state: &Path, homes: impl Iterator<Item = &'a Share>) {
         let before = std::mem::take(&mut self.homes);
+        let is_start = !std::mem::replace(&mut self.has_begun, true);
         for share in homes {
             let usage = share.usage();
             let is_new = usage.track();
@@ -81,11 +88,19 @@ impl QuotaKeeper {
             if !is_first || (!is_new && before.contains(share.path())) {
                 continue;
             }
-            let running = self
-                .running
-                .get_or_insert_with(|| RunningKeeper::start(state));
+            let running = match &mut self.running {
+                Some(running) => running,
+                none => match RunningKeeper::start(state) {
+                    Ok(started) => none.insert(started),
+                    Err(error) => {
+                        // All of them are new to the next call.
+                        self.homes.clear();
+                        return log_no_thread(&error);
+                    }
+                },
+            };
             let stored = running.stored.counts.remove(share.path());
-            let is_complete = running.stored.is_complete;
+            let is_complete = is_start && running.stored.is_complete;
             if let Some(stored) = stored {
                 usage.set_stored(stored, is_complete);
             }
@@ -99,6 +114,8 @@ impl QuotaKeeper {
             let _ = running.sender.send(Request::Retain(self.homes.clone()));
             // Later they would be out of date.
             running.stored = StoredCounts::default();
+        } else if is_start {
+            mark_in_use(state);
         }
     }
 
@@ -114,13 +131,21 @@ impl QuotaKeeper {
         if let Some(running) = self.running.take() {
             running.stop.store(true, Ordering::Relaxed);
             let _ = running.sender.send(Request::End { is_complete });
-            let _ = running.thread.join();
+            // A home on a disk that does not answer may hold the thread: the file then still says
+            // that it is in use, so that the homes are counted at the next start.
+            if let Err(RecvTimeoutError::Timeout) = running.end.recv_timeout(END_WAIT_MAX) {
+                let seconds = END_WAIT_MAX.as_secs();
+                warn!(
+                    "what quotas count has not been stored within {seconds} s: the homes will be \
+                     counted at the next start; see whether the disks of the homes answer"
+                );
+            }
         }
     }
 }
 
 impl RunningKeeper {
-    fn start(state: &Path) -> Self {
+    fn start(state: &Path) -> io::Result<Self> {
         let (file, stored) = open(state);
         let (sender, requests) = unbounded();
         let stop = Arc::new(AtomicBool::new(false));
@@ -132,30 +157,57 @@ impl RunningKeeper {
             saved: Instant::now(),
             written: StoredCounts::default(),
         };
-        Self {
+        let (guard, end) = bounded(0);
+        let builder = thread::Builder::new().name("quotas".to_owned());
+        builder.spawn(move || {
+            let _guard: Sender<Infallible> = guard;
+            worker.run();
+        })?;
+        Ok(Self {
             sender,
-            thread: thread::spawn(move || worker.run()),
+            end,
             stop,
             stored,
+        })
+    }
+}
+
+fn log_no_thread(error: &io::Error) {
+    warn!(
+        "quotas do not count yet what is in the homes: cannot start a thread: {}; permit more \
+         threads (ulimit -u, TasksMax of systemd), then reload the settings",
+        SystemText(error)
+    );
+}
+
+/// Nobody counts what this server changes: the counts that an earlier one has stored do not hold
+/// any more.
+fn mark_in_use(state: &Path) {
+    let path = state.join(QUOTA_FILE);
+    if !path.exists() {
+        return;
+    }
+    match open_in_use(state) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            debug!("another server uses {}", path.display());
         }
+        Err(error) => warn!(
+            "cannot write {}: {}: before a user has a quota again, remove this file, so that the \
+             homes are counted",
+            path.display(),
+            reason(&error)
+        ),
     }
 }
 
 /// The file, and what it has. From now on, it says that it is in use.
 fn open(state: &Path) -> (Option<CountFile>, StoredCounts) {
-    let opened = CountFile::open(state).and_then(|file| {
-        let stored = file.read();
-        file.write(&StoredCounts {
-            is_complete: false,
-            ..stored.clone()
-        })?;
-        Ok((file, stored))
-    });
-    match opened {
+    match open_in_use(state) {
         Ok((file, stored)) => (Some(file), stored),
         Err(error) => {
             let reason = match error.kind() {
-                std::io::ErrorKind::WouldBlock => "another server uses it".to_owned(),
+                io::ErrorKind::WouldBlock => "another server uses it".to_owned(),
                 _ => reason(&error),
             };
             warn!(
@@ -166,6 +218,16 @@ fn open(state: &Path) -> (Option<CountFile>, StoredCounts) {
             (None, StoredCounts::default())
         }
     }
+}
+
+fn open_in_use(state: &Path) -> io::Result<(CountFile, StoredCounts)> {
+    let file = CountFile::open(state)?;
+    let stored = file.read();
+    file.write(&StoredCounts {
+        is_complete: false,
+        ..stored.clone()
+    })?;
+    Ok((file, stored))
 }
 
 impl Worker {
@@ -293,3 +355,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// How often counts are stored that hold, after a crash, until the homes have been counted.
 const SAVE_AFTER: Duration = Duration::from_secs(60);
+
+/// How long the end of the server waits for the thread.
+const END_WAIT_MAX: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -273,6 +274,48 @@ fn the_count_is_known_after_a_restart() {
         !log.contains("files and directories"),
         "counted again: {log}"
     );
+}
+
+/// A server without quotas has changed the home meanwhile, or this one has before the file had one.
+#[test]
+fn counts_of_before_a_time_without_quotas_do_not_hold() {
+    let office = Office::new(&[ANNA], &["homes/anna"]);
+    office.serve_counted(&[]).finish();
+    office.rewrite(&["anna:HASH:HOMES/anna:all"]);
+    let server = office.serve(&[]);
+    let mut anna = client(&server, "anna");
+    assert_eq!(store(&mut anna, "STOR a", 60 * KB).code, 226);
+    office.rewrite(&[ANNA]);
+    server.log_with("homes/anna has 61440 bytes in 1 files and directories");
+    assert_eq!(store(&mut anna, "STOR b", 41 * KB).code, 552);
+    server.finish();
+
+    office.rewrite(&["anna:HASH:HOMES/anna:all"]);
+    let server = office.serve(&[]);
+    let mut anna = client(&server, "anna");
+    assert_eq!(store(&mut anna, "STOR b", 60 * KB).code, 226);
+    server.finish();
+    office.rewrite(&[ANNA]);
+    let server = office.serve(&[]);
+    server.log_with("homes/anna has 122880 bytes in 2 files and directories");
+    server.finish();
+}
+
+/// The state directory may lie in a home.
+#[test]
+fn clients_do_not_see_the_stored_counts() {
+    let office = Office::new(&[ANNA], &["homes/anna"]);
+    fs::remove_dir(office.path("state")).expect("no directory");
+    symlink(office.path("homes/anna"), office.path("state")).expect("a link");
+    let server = office.serve_counted(&[]);
+    let mut anna = client(&server, "anna");
+    assert_eq!(anna.fetch("NLST"), b"");
+    anna.command("DELE quota", 550);
+    for name in ["quota", "quota.new"] {
+        assert_ne!(store(&mut anna, &format!("STOR {name}"), 1).code, 226);
+    }
+    assert!(office.read("anna/quota").starts_with(b"quota 1 in use"));
+    server.finish();
 }
 
 #[test]

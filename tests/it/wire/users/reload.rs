@@ -3,7 +3,12 @@
 use std::fs;
 use std::io::Write;
 
-use super::{Scene, is_done};
+use tempfile::TempDir;
+
+use super::{Scene, is_done, log_in, write_users};
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::server::Setup;
 use crate::support::wait::wait_until;
 
 #[test]
@@ -70,6 +75,23 @@ fn a_broken_file_changes_nothing() {
     scene.rewrite(&["anna:HASH:HOMES/home:read"]);
     scene.server.reload();
     wait_until("new rights", || !is_done(&mut anna, "STOR new"));
+}
+
+/// As at the start. Only root's server has this rule.
+#[test]
+fn a_changed_file_does_not_share_the_root_directory() {
+    let place = TempDir::new().expect("a temporary directory");
+    let [file, homes] = ["users", "homes"].map(|name| place.path().join(name));
+    fs::create_dir_all(homes.join("home")).expect("a directory");
+    write_users(&file, &homes, &["anna:HASH:HOMES/home:all"]);
+    let flags = ["-i", "127.0.0.1", "-p", "0", "--users", path(&file)];
+    let server = Setup::from_flags_alone().flags(&flags).program();
+    let lines = ["anna:HASH:HOMES/home:all", "boris:HASH:/:all"];
+    write_users(&file, &homes, &lines);
+    server.log_with("--users: boris: the home /: this is the root directory");
+    let mut boris = Client::greeted(server.address);
+    assert_eq!(log_in(&mut boris, "boris").code, 530);
+    server.finish();
 }
 
 /// The rights of its beginning are those of an upload that runs; a removed user's upload ends.
