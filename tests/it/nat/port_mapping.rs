@@ -404,6 +404,27 @@ fn a_server_that_was_killed_finds_its_mappings_again() {
     assert_eq!(router.mapped(&home.lab), before);
 }
 
+/// The users file is taken by itself: the control port is not forwarded any more.
+#[test]
+fn an_anonymous_line_that_comes_closes_the_control_port() {
+    let lab = sealed_lab();
+    let router = Miniupnpd::start(&lab, &Options::default());
+    let place = TempDir::new().expect("a temporary directory");
+    let file = place.path().join("users");
+    let share = place.path().display();
+    let anna = format!("anna:$6$saltsalt${}:{share}:read\n", ".".repeat(86));
+    fs::write(&file, &anna).expect("a users file");
+    let name = file.display().to_string();
+    let flags = ["-r", "60000", "--port-mapping", "nat-pmp", "--users", &name];
+    let home = HomeServer::within(lab, &flags);
+    home.server.log_with(" forwards from 11.22.33.1 ");
+    assert_eq!(router.mapped(&home.lab).len(), 2);
+    fs::write(&file, anna + &format!("anonymous::{share}:read\n")).expect("a users file");
+    wait_until("the control port is closed", || {
+        router.mapped(&home.lab).len() == 1
+    });
+}
+
 /// What a former run had forwarded, and this one does not want, is removed: here everyone could log
 /// in from outside.
 #[test]

@@ -180,7 +180,7 @@ fn log_no_thread(error: &io::Error) {
     );
 }
 
-/// Nobody counts what this server changes: the counts that an earlier one has stored do not hold
+/// What this server changes is not counted: the counts that an earlier one has stored do not hold
 /// any more.
 fn mark_in_use(state: &Path) {
     let path = state.join(QUOTA_FILE);
