@@ -53,6 +53,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "account-withdrawn"
     "active-mode"
     "active-mode-behind-another-nat"
+    "active-mode-connected-late"
     "active-mode-gateway-of-others"
     "active-mode-local-client"
     "active-mode-private-address"
