@@ -307,7 +307,7 @@ fn mappings_that_are_lost_are_announced_and_reported() {
 
 /// The router permits some ports only. Those that it does not are not searched for.
 #[test]
-fn ports_that_are_not_permitted_are_left_out() {
+fn long_ports_that_are_not_permitted_are_left_out() {
     // With NAT-PMP, miniupnpd looks for a number among all that there are, for each port.
     for protocol in ["pcp", "upnp"] {
         let options = Options {
