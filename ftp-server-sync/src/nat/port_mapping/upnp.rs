@@ -90,7 +90,7 @@ impl UpnpService {
             is_foreign,
         };
         match self.owner(inner, outer)? {
-            EntryOwner::Nobody | EntryOwner::Own => {}
+            EntryOwner::Unmapped | EntryOwner::Own => {}
             // Some routers give the number to the machine that asks last.
             EntryOwner::Other => return Err(MappingFailure::Taken),
             EntryOwner::SamePort => return Ok(granted(true)),
@@ -135,7 +135,7 @@ impl UpnpService {
         let entry = match self.service.call("GetSpecificPortMappingEntry", &arguments) {
             Ok(entry) => entry,
             // There is none, or the router does not say.
-            Err(CallFailure::Code(_)) => return Ok(EntryOwner::Nobody),
+            Err(CallFailure::Code(_)) => return Ok(EntryOwner::Unmapped),
             Err(CallFailure::Other(failure)) => return Err(failure),
         };
         let is = |name: &str, expected: &str| entry.value(name).is_none_or(|own| own == expected);
@@ -177,7 +177,7 @@ impl UpnpService {
 /// Whose mapping a number of the router has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EntryOwner {
-    Nobody,
+    Unmapped,
     /// This server, perhaps before it crashed.
     Own,
     /// Another machine, or another port of this one.
