@@ -111,6 +111,7 @@ impl Worker<'_> {
             return true;
         }
         let port = client.announced(&reply);
+        let announced = Instant::now();
         match self.random.below(12) {
             // It changes its mind.
             0 => return true,
@@ -135,8 +136,11 @@ impl Worker<'_> {
                 _ => reset(look),
             }
         }
+        // On a machine that stands still for a while, a client does not come later than it would.
+        let late = if slow { SLOW_MAX } else { QUICK_MAX };
+        let is_in_time = || announced.elapsed() < late;
         let mut data = None;
-        if is_first && !slow {
+        if is_first && !slow && is_in_time() {
             data = connect_from(Some(self.origin()), port).ok();
         }
         let (verb, name) = if stores {
@@ -152,7 +156,7 @@ impl Worker<'_> {
             let time = Duration::from_millis(4500 + self.random.below(4500));
             pass_time(time, "it is slower than the others wait");
         }
-        if data.is_none() {
+        if data.is_none() && is_in_time() {
             data = connect_from(Some(self.origin()), port).ok();
         }
         let bytes = data.map_or(0, |data| {
@@ -282,6 +286,12 @@ const NEIGHBOURS: usize = 4;
 
 /// A neighbour of the first clients, and one from elsewhere.
 const STRANGERS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 4), Ipv4Addr::new(127, 9, 0, 5)];
+
+/// Sooner than a port is given to others that wait for it.
+const QUICK_MAX: Duration = Duration::from_secs(3);
+
+/// Sooner than a port that was given up is given to a neighbour.
+const SLOW_MAX: Duration = Duration::from_secs(15);
 
 const PASSIVE_TIMEOUT_MAX: Duration = Duration::from_secs(45);
 
