@@ -19,16 +19,17 @@ use crate::support::wait::pass_time;
 
 #[test]
 fn no_file_goes_to_another_session() {
-    run(Duration::from_secs(4));
+    // Clients that do not come are given up soon, so that this ends soon.
+    run(Duration::from_secs(4), &["--passive-timeout", "12"]);
 }
 
 #[test]
 fn long_no_file_goes_to_another_session() {
-    run(Duration::from_secs(600));
+    run(Duration::from_secs(600), &[]);
 }
 
-fn run(time: Duration) {
-    let flags = ["-r", "20000-20001"];
+fn run(time: Duration, flags: &[&str]) {
+    let flags = [&["-r", "20000-20001"], flags].concat();
     let server = Setup::new().on_own_address().flags(&flags).in_process();
     let totals = Totals::default();
     let seed = u64::from(std::process::id());

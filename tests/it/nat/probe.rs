@@ -48,7 +48,7 @@ fn every_client_gets_through_over_a_hairpin() {
 /// Without flags the address is private, and the ports are not those that the router forwards.
 /// Exactly the flags that are printed cure both.
 #[test]
-fn the_printed_flags_cure_a_server_without_flags() {
+fn long_the_printed_flags_cure_a_server_without_flags() {
     let home = HomeServer::new(&[]);
     let text = expect(&as_user(&home.lab, "client", OUTSIDE, &[]), 1);
     assert!(

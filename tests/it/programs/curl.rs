@@ -106,7 +106,7 @@ fn curl_lists_five_thousand_files() {
 }
 
 #[test]
-fn curl_moves_one_gibibyte() {
+fn long_curl_moves_one_gibibyte() {
     let server = TestServer::program(&[]);
     let curl = Curl::new(&server);
     let large = large_file(server.root());

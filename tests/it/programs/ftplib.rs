@@ -51,7 +51,7 @@ fn ftplib_lists_five_thousand_files() {
 }
 
 #[test]
-fn ftplib_moves_one_gibibyte() {
+fn long_ftplib_moves_one_gibibyte() {
     let server = TestServer::program(&[]);
     large_file(server.root());
     check(&server, &["large"]);

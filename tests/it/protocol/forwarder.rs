@@ -13,7 +13,7 @@ use proptest::sample::select;
 use rewrite::{Commands, Replies};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Each byte around the numbers stays, whatever the server's words are.
     #[test]

@@ -17,7 +17,7 @@ use proptest::sample::subsequence;
 use crate::support::strategies::{line, operation, setup, step};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn anything_may_come_in_any_order(setup in setup(), operations in vec(operation(), 0..80)) {

@@ -69,7 +69,7 @@ fn a_session_made_on_a_data_connection_is_refused() {
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
         let strange = secure.config(version);
-        for _ in 0..4 {
+        for _ in 0..2 {
             refused(&mut client, &strange);
         }
         // Nor where the connection was accepted.
@@ -77,7 +77,7 @@ fn a_session_made_on_a_data_connection_is_refused() {
         tolerant.server.write("file", "text");
         let mut client = tolerant.client(&tolerant.config(version));
         let strange = tolerant.config(version);
-        for _ in 0..4 {
+        for _ in 0..2 {
             let socket = client.data();
             client.command("RETR file", 150);
             let data = Protected::over(socket, &strange);

@@ -38,6 +38,19 @@ impl Office {
         self.directory.path().join(name)
     }
 
+    /// What unfinished uploads into this directory have received.
+    fn unfinished_bytes(&self, directory: &str) -> u64 {
+        let entries = fs::read_dir(self.path(directory)).expect("a directory");
+        let entries = entries.map(|entry| entry.expect("an entry"));
+        let pieces = entries.filter(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().starts_with(".ftp-upload.")
+        });
+        pieces
+            .filter_map(|piece| Some(piece.metadata().ok()?.len()))
+            .sum()
+    }
+
     fn rewrite(&self, lines: &[&str]) {
         write_users(&self.path("users"), &self.path("homes"), lines);
     }
@@ -213,8 +226,9 @@ fn a_broken_upload_counts_what_it_leaves() {
         data.write_all(&[b'x'; 60 * KB]).expect("sending data");
         let mut anna = client(&server, "anna");
         wait_until("the bytes are received", || {
-            store(&mut anna, "STOR other", 41 * KB).code == 552
+            office.unfinished_bytes("homes/anna") == 60 * KB as u64
         });
+        assert_eq!(store(&mut anna, "STOR other", 41 * KB).code, 552);
         drop((data, broken));
         wait_until("the upload has ended", || {
             store(&mut anna, "STOR other", left * KB).code == 226
