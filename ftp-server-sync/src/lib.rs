@@ -41,10 +41,10 @@
 //! | `privileges` | the rights of this process, and how it gives them up |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what; `accounts/users_file` reads the users file |
+//! | `accounts/suggest` | "did you mean": the name that a wrong one probably stands for |
 //! | `net` | this machine: its networks, sockets, ports |
 //! | `sandbox` | the files that the process keeps the right to open: `--sandbox` |
 //! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |
-//! | `suggest` | "did you mean": the name that a wrong one probably stands for |
 //! | `locks` | locks that stay usable after a panic |
 //!
 //! # What holds everywhere
@@ -76,7 +76,6 @@ mod sandbox;
 mod server;
 mod session;
 pub mod settings;
-mod suggest;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

@@ -10,8 +10,8 @@ use std::path::Path;
 use super::error::{self, FlagError};
 use super::flags::Flag;
 use super::given::{Given, GivenFlags};
+use crate::accounts::suggest::suggest;
 use crate::settings::file;
-use crate::suggest::suggest;
 
 /// Reads the file that `config` names, up to its first error.
 pub(super) fn read(table: &[Flag], config: &Given) -> Result<GivenFlags, FlagError> {

@@ -1,7 +1,7 @@
 //! The charset of names.
 
+use crate::accounts::suggest::suggest;
 use crate::settings::{CharsetError, NameCharset};
-use crate::suggest::suggest;
 
 /// A charset by its label, `auto`, or `auto:` and a label.
 pub(in crate::cli) fn encoding(text: &str) -> Result<NameCharset, String> {

@@ -1,5 +1,5 @@
-//! "Did you mean": the name that a wrong one probably stands for, by one rule for flags, their values
-//! and the users file.
+//! "Did you mean": the name that a wrong one probably stands for, by one rule for flags, their
+//! values and the users file.
 
 use std::mem;
 
