@@ -41,7 +41,7 @@
 //! | `privileges` | the rights of this process, and how it gives them up |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what; `accounts/users_file` reads the users file |
-//! | `accounts/suggest` | "did you mean": the name that a wrong one probably stands for |
+//! | `accounts/similar` | "did you mean": the name that a wrong one probably stands for |
 //! | `net` | this machine: its networks, sockets, ports |
 //! | `sandbox` | the files that the process keeps the right to open: `--sandbox` |
 //! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |

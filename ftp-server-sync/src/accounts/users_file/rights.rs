@@ -2,7 +2,7 @@
 
 use ftp_proto::{Right, Rights};
 
-use crate::accounts::suggest::{edits, suggest};
+use crate::accounts::similar::{edits, suggest};
 
 /// Reads `elr…` or a word.
 ///

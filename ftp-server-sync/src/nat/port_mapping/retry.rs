@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use crate::nat::retry;
-
-/// The time until the next round.
+/// The time until the next round. An outage is often short, so the first retry comes soon.
 pub(super) fn retry_pause(failures: u32) -> Duration {
-    retry::retry_pause(failures, PAUSE_MAX)
+    crate::nat::retry::retry_pause(failures, PAUSE_MAX)
 }
 
 /// Between two rounds without an answer.
