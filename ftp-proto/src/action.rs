@@ -356,8 +356,10 @@ impl TransferKind {
 }
 
 impl FileRequest {
-    /// All paths that the request uses: the account needs the right for each.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &FtpPath> {
+    /// All paths that the request uses, in the order of the command: the account needs the right
+    /// for each. A listing has its path, and the directory in which its pattern is looked for; a
+    /// rename has both names; most others have one path.
+    pub fn paths(&self) -> impl Iterator<Item = &FtpPath> {
         let paths = match self {
             Self::Rename { from, to, .. } => [Some(from), Some(to)],
             Self::ChangeDirectory(path)
@@ -374,5 +376,26 @@ impl FileRequest {
             Self::Hash(request) => [Some(&request.path), None],
         };
         paths.into_iter().flatten()
+    }
+
+    /// The same request for another path, for drivers that have several directories; a rename or a
+    /// listing as it is.
+    #[must_use]
+    pub fn with_path(mut self, to: FtpPath) -> Self {
+        match &mut self {
+            Self::ChangeDirectory(path)
+            | Self::MakeDirectory { path, .. }
+            | Self::RemoveDirectory(path)
+            | Self::DeleteFile(path)
+            | Self::RenameFrom(path)
+            | Self::Size { path, .. }
+            | Self::ModifiedTime(path)
+            | Self::ChangeMode { path, .. }
+            | Self::SetModified { path, .. }
+            | Self::Facts(path) => *path = to,
+            Self::Hash(request) => request.path = to,
+            Self::Rename { .. } | Self::Status(_) => {}
+        }
+        self
     }
 }

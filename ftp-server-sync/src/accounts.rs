@@ -10,6 +10,7 @@ pub(crate) mod password_hash;
 pub(crate) mod passwords;
 pub(crate) mod quota;
 pub(crate) mod rates;
+pub(crate) mod similar;
 pub(crate) mod stored_password;
 pub(crate) mod users;
 pub mod users_file;

@@ -35,7 +35,6 @@ mod probe_flags;
 mod process_start;
 mod reexec;
 mod resolve;
-mod suggest;
 mod values;
 
 /// A command line that can be parsed again, because the files that it names may have changed.

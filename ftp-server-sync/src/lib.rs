@@ -17,7 +17,7 @@
 //! | `cli/flags` | every flag, with its help text |
 //! | `cli/environment`, `cli/config_file` | flags as environment variables; flags as lines of a file |
 //! | `cli/expand`, `cli/values`, `cli/resolve` | how flags are written; what one value means; what all of them mean |
-//! | `cli/error`, `cli/suggest` | errors about flags; "did you mean" |
+//! | `cli/error` | errors about flags |
 //! | [`Server`] (`server`) | the main thread: accepting, signals, shutdown |
 //! | `server/sessions`, `server/limits`, `server/listeners` | the running sessions; who is let in; control sockets |
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
@@ -41,6 +41,7 @@
 //! | `privileges` | the rights of this process, and how it gives them up |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what; `accounts/users_file` reads the users file |
+//! | `accounts/similar` | "did you mean": the name that a wrong one probably stands for |
 //! | `net` | this machine: its networks, sockets, ports |
 //! | `sandbox` | the files that the process keeps the right to open: `--sandbox` |
 //! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |

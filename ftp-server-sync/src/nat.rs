@@ -10,6 +10,7 @@ pub(crate) mod finding;
 pub(crate) mod never_connected_log;
 pub(crate) mod port_mapping;
 pub(crate) mod reached_ports;
+mod retry;
 pub(crate) mod returning_strangers;
 pub mod rules;
 pub(crate) mod stun;

@@ -7,6 +7,7 @@ pub(crate) mod interfaces;
 pub(crate) mod listen;
 pub(crate) mod port_probe;
 pub(crate) mod port_range;
+pub(crate) mod reach;
 pub(crate) mod routes;
 pub(crate) mod socket;
 pub(crate) mod stable_addresses;

@@ -1,5 +1,6 @@
 //! The server's main thread: control sockets, the table of sessions, signals, and the shutdown.
 
+mod accept;
 mod accept_failures;
 mod admission;
 mod certificate;
@@ -26,27 +27,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
-use ftp_proto::{Reply, canonical};
-use log::{Level, error, info};
-use mio::net::TcpStream;
+use log::{error, info};
 use mio::{Events, Poll, Token, Waker};
 
-use crate::accounts::login_throttle::whole_seconds;
 use crate::fs::attributes::ProcessUmask;
 use crate::fs::quota::keeper::QuotaKeeper;
-use crate::logging::repeated::{Event, RepeatedEvents};
+use crate::logging::repeated::RepeatedEvents;
 use crate::logging::session_name::SessionName;
-use crate::logging::system_text::SystemText;
 use crate::nat::address_source::AddressResolver;
 use crate::nat::address_source::file::AddressFiles;
-use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
 use crate::privileges;
-use crate::session::{Current, ServerState, Start, poll_and_waker};
+use crate::session::{Current, ServerState};
+use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
-use crate::settings::{Limits, Settings};
 use crate::tls::Identity;
 
 pub use handle::Handle;
@@ -54,13 +50,12 @@ pub use hooks::{HookHelpers, is_hook_helper, run_hook_helper, start_hook_helpers
 pub use sandbox::enter_sandbox;
 
 use accept_failures::AcceptFailures;
-use admission::{Admission, LoginDelays, decide};
+use admission::LoginDelays;
 use fd_limit::DescriptorLimit;
 use handle::Message;
 use hooks::ServerHooks;
 use listeners::Listeners;
 use mapper::ServerMapper;
-use refusals::{Crowding, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
 
@@ -337,124 +332,6 @@ impl Server {
             }
         }
     }
-
-    fn accept_all(&mut self) {
-        let now = Instant::now();
-        if self.accept_failures.is_pause(now) {
-            return;
-        }
-        loop {
-            match self.listeners.accept() {
-                Ok(accepted) => {
-                    self.accept_failures.on_success(&self.state.events, now);
-                    let Some((stream, peer, listen)) = accepted else {
-                        return;
-                    };
-                    self.admit(stream, peer, listen.implicit_tls);
-                }
-                Err(error) => {
-                    return (self.accept_failures).on_failure(&error, &self.state.events, now);
-                }
-            }
-        }
-    }
-
-    /// Starts a session for a new client unless it is refused.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
-        let peer = canonical(peer);
-        // Sessions that have ended make room.
-        self.read_messages();
-        if self.shutdown != Shutdown::No {
-            // The sessions have been asked to end already: a new one would not get that message.
-            return;
-        }
-        if let Some(reason) = self.refusal(peer) {
-            reason.log(peer, &self.state.events, Instant::now());
-            return refuse(stream, implicit_tls, &reason.reply());
-        }
-        let number = self.sessions.next_number();
-        let (poll, waker) = match poll_and_waker() {
-            Ok(both) => both,
-            // Usually no descriptor is left.
-            Err(error) => {
-                self.log_not_served(number, peer, &error);
-                return refuse(stream, implicit_tls, &Reply::too_many_connections());
-            }
-        };
-        let server = self.state.clone();
-        let start = |commands, login_state| Start {
-            number,
-            server,
-            stream,
-            implicit_tls,
-            poll,
-            waker,
-            commands,
-            login_state,
-        };
-        if let Err((error, start)) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
-            self.log_not_served(number, peer, &error);
-            refuse(start.stream, implicit_tls, &Reply::too_many_connections());
-        }
-    }
-
-    fn log_not_served(&self, number: u64, peer: SocketAddr, error: &io::Error) {
-        let event = Event::new(NOT_SERVED, Level::Error).by(peer.ip());
-        let name = SessionName::new(number, peer.ip());
-        let reason = SystemText(error);
-        let line = format_args!("{name} cannot serve the client: {reason}");
-        self.state.events.on_event(event, Instant::now(), line);
-    }
-
-    /// Why a client is refused. If it gets the place of another session, that one ends now.
-    fn refusal(&mut self, peer: SocketAddr) -> Option<Crowding> {
-        let current = self.state.current();
-        let settings = &current.settings;
-        if let Err(reason) = settings.access.check(peer.ip()) {
-            return Some(Crowding::NotServed(reason));
-        }
-        let now = Instant::now();
-        let is_gateway = current.config.is_trusted_gateway(peer.ip());
-        let network = (!is_gateway).then(|| ClientNetwork::of(peer.ip()));
-        if let (Some(network), Some(block)) = (network, settings.login_block) {
-            let (throttle, rules) = (&self.state.login_throttle, settings.login_rules());
-            if let Some(time) = throttle.blocked_for(network, rules, now) {
-                let (after, seconds) = (block.after, whole_seconds(time));
-                return Some(Crowding::Blocked { after, seconds });
-            }
-        }
-        let delays = network.map_or(0, |network| self.delays.count(network, now));
-        // Each session has its descriptors reserved.
-        let limit = (settings.limits.connections_max).min(self.descriptors.sessions_max());
-        let limits = Limits {
-            connections_max: limit,
-            ..settings.limits.clone()
-        };
-        match decide(&limits, &self.sessions.places(), network, delays) {
-            Admission::Admitted => None,
-            Admission::InPlaceOf(place) => {
-                let number = place.number;
-                if let Some(client) = self.sessions.client(number) {
-                    let reason = Crowding::GivesWay {
-                        number,
-                        client,
-                        limit,
-                    };
-                    reason.log(peer, &self.state.events, now);
-                }
-                if place.state.is_delayed() {
-                    self.delays.add(place.network, now + settings.login_delay);
-                }
-                self.sessions.evict(number);
-                None
-            }
-            Admission::ServerFull => Some(Crowding::ServerFull(limit)),
-            Admission::AddressFull => {
-                let limit = limits.connections_per_address_max.unwrap_or_default();
-                Some(Crowding::AddressFull(limit))
-            }
-        }
-    }
 }
 
 const WAKER: Token = Token(usize::MAX);
@@ -462,6 +339,3 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const INTERFACES: Token = Token(usize::MAX - 2);
 
 const EVENTS_MAX: usize = 64;
-
-/// The kind of clients for which the system has no thread or no descriptor.
-const NOT_SERVED: &str = "clients that cannot be served";

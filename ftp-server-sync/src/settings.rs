@@ -4,6 +4,7 @@
 //! are.
 
 mod address;
+mod denied_file;
 pub(crate) mod file;
 mod hook_places;
 mod hooks;

@@ -4,9 +4,12 @@ use super::*;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::account::Account;
 use crate::action::{TransferKind, TransferStart, UploadStart};
+use crate::allowed_peers::PeerVerdict;
+use crate::event::{DataEvent, DataId};
 use crate::masquerade::Bound;
 use crate::outcome::{Opened, TransferError};
 use crate::rights::Rights;

@@ -39,6 +39,8 @@ pub struct FileUser {
     pub rights: Rights,
     /// Everything else.
     pub options: UserOptions,
+    /// Rights that may be mistyped, for the operator.
+    pub doubts: Vec<String>,
     /// The number of the line.
     pub line: usize,
 }
@@ -210,7 +212,7 @@ fn read_fields(name: String, fields: &[&[u8]], line: usize) -> Result<FileUser, 
         // The caller has counted them.
         return Err(Fault::new(Field::Rights, "missing"));
     };
-    Ok(FileUser {
+    let mut user = FileUser {
         password: UserPassword::read(&name, hash)?,
         home: read_home(home)?,
         rights: rights::read(rights).map_err(|problem| match extra_colon(rights) {
@@ -221,9 +223,12 @@ fn read_fields(name: String, fields: &[&[u8]], line: usize) -> Result<FileUser, 
             [options] if !options.is_empty() => UserOptions::read(split(options, b';'))?,
             _ => UserOptions::default(),
         },
+        doubts: Vec::from_iter(rights::doubt(rights)),
         name,
         line,
-    })
+    };
+    user.doubts.append(&mut user.options.doubts);
+    Ok(user)
 }
 
 /// A path with a colon that is not escaped ends the field before its end.

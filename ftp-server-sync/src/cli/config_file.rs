@@ -10,7 +10,7 @@ use std::path::Path;
 use super::error::{self, FlagError};
 use super::flags::Flag;
 use super::given::{Given, GivenFlags};
-use super::suggest::suggest;
+use crate::accounts::similar::suggest;
 use crate::settings::file;
 
 /// Reads the file that `config` names, up to its first error.

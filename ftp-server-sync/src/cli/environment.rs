@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::{self, FlagError};
 use super::flags::{self, Flag};
 use super::given::{self, GivenFlags};
-use super::suggest::suggest;
+use crate::accounts::similar::suggest;
 
 /// The variables that matter, as they were at start.
 #[derive(Clone)]

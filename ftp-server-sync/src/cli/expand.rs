@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use super::error::{self, FlagError};
 use super::flags::Flag;
 use super::given::GivenFlags;
-use super::suggest::suggest;
+use crate::accounts::similar::suggest;
 
 /// The flags of the command line. What stands after `--help` is not read.
 pub(super) fn expand(

@@ -431,29 +431,29 @@ impl Opened {
 impl fmt::Display for Absence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) if sandbox::may_cause(error) => write!(
-                f,
-                "{}: no client can log in to it, and sessions are refused each operation in it, until \
-                 then",
-                reason(error)
-            ),
+            Self::Error(error) if sandbox::may_cause(error) => {
+                write!(f, "{}: {UNTIL_THEN} then", reason(error))
+            }
             Self::Error(error) => write!(
                 f,
-                "{}: no client can log in to it, and sessions are refused each operation in it, until \
-                 the path names a directory again; mount or create it, the server need not be \
-                 restarted",
+                "{}: {UNTIL_THEN} the path names a directory again; mount or create it, the server \
+                 need not be restarted",
                 reason(error)
             ),
             Self::NotMounted(point) => write!(
                 f,
-                "nothing is mounted at {}: no client can log in to it, and sessions are refused each \
-                 operation in it, until it is mounted again; the server need not be restarted, except \
-                 to share the directory that is there now",
+                "nothing is mounted at {}: {UNTIL_THEN} it is mounted again; the server need not be \
+                 restarted, except to share the directory that is there now",
                 printable_word(point.as_os_str().as_bytes())
             ),
         }
     }
 }
+
+/// What clients notice. It may be the root directory of some, and a mount in the tree of others,
+/// whose sessions and logins go on.
+const UNTIL_THEN: &str = "each operation in it is refused, and each login whose root directory it is, \
+                          until";
 
 /// How often a directory is opened while mounts change.
 const ATTEMPTS_MAX: u32 = 5;

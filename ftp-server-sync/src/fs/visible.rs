@@ -97,27 +97,11 @@ impl Root {
 
     /// Whether all paths of a request are visible. STAT looks for itself.
     pub(super) fn check_visible(&self, request: &FileRequest) -> Result<(), Refusal> {
-        match request {
-            FileRequest::Rename { from, to, .. } => {
-                self.visible(from)?;
-                self.visible(to)?;
-            }
-            FileRequest::ChangeDirectory(path)
-            | FileRequest::MakeDirectory { path, .. }
-            | FileRequest::RemoveDirectory(path)
-            | FileRequest::DeleteFile(path)
-            | FileRequest::RenameFrom(path)
-            | FileRequest::Size { path, .. }
-            | FileRequest::ModifiedTime(path)
-            | FileRequest::ChangeMode { path, .. }
-            | FileRequest::SetModified { path, .. }
-            | FileRequest::Facts(path) => {
-                self.visible(path)?;
-            }
-            FileRequest::Hash(request) => {
-                self.visible(&request.path)?;
-            }
-            FileRequest::Status(_) => {}
+        if matches!(request, FileRequest::Status(_)) {
+            return Ok(());
+        }
+        for path in request.paths() {
+            self.visible(path)?;
         }
         Ok(())
     }

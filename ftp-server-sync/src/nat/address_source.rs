@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
+use super::retry::retry_pause;
 use crate::settings::{AddressSource, KnownAddresses, Settings};
 
 pub(crate) mod answer;
@@ -118,7 +119,7 @@ impl AddressResolver {
                 lines
             }
             Err(rejected) => {
-                state.next_lookup = now + self.refresh.min(retry_pause(state.failures));
+                state.next_lookup = now + self.refresh.min(retry_pause(state.failures, PAUSE_MAX));
                 state.failures = state.failures.saturating_add(1);
                 state.on_failure(&source, &rejected).into_iter().collect()
             }
@@ -325,17 +326,9 @@ fn until(source: &AddressSource) -> &'static str {
     }
 }
 
-/// The time until the next lookup. An outage is often short, so the first retry comes soon. A name
-/// that does not exist must not cause many lookups, so the pauses grow.
-fn retry_pause(failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures);
-    PAUSE_FIRST.saturating_mul(doubled).min(PAUSE_MAX)
-}
-
 /// After this time, a lookup that has not returned counts as an outage.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between lookups during an outage, unless `--masquerade-refresh` is shorter.
-const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod commands;
 mod gateways;
 mod port_mapping;
 mod ports;
-pub(crate) mod rights;
+mod rights;
 mod sandbox;
 
 use std::os::unix::ffi::OsStrExt;

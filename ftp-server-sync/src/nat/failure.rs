@@ -13,6 +13,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::reached_ports::PortHistory;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_range::PortRange;
+use crate::net::reach::is_public;
 
 /// What is known when a client did not connect.
 #[derive(Clone, Debug)]
@@ -335,7 +336,7 @@ impl FailureEvidence<'_> {
         if !is_for_all || !self.is_given_public_address() {
             return None;
         }
-        let public = if is_public(local.into()) {
+        let public = if is_public(local) {
             local.to_string()
         } else if self.history.other_local.is_some() && self.history.reached.is_empty() {
             UNKNOWN.to_owned()
@@ -431,10 +432,6 @@ fn shared_bits(one: IpAddr, other: IpAddr) -> u8 {
         _ => 0,
     };
     u8::try_from(bits).unwrap_or_default()
-}
-
-fn is_public(address: IpAddr) -> bool {
-    Reach::of(address) == Reach::Public
 }
 
 /// Whether one household, or one pool of a provider, may have both.

@@ -1,8 +1,10 @@
 //! What is wrong with the users of the file: homes that cannot be used, options that cannot be
 //! kept.
 
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ftp_proto::text::{printable, printable_word};
 use ftp_proto::{FtpPath, Right, Rights};
@@ -51,6 +53,12 @@ fn of_user(settings: &Settings, user: &FileUser) -> Vec<Finding> {
     for (severity, problem) in mount_problems(user) {
         add(severity, problem);
     }
+    for doubt in &user.doubts {
+        add(Severity::Risk, doubt.clone());
+    }
+    for problem in missing_directories(user) {
+        add(Severity::Note, problem);
+    }
     if user.options.tls_required && settings.tls.is_none() {
         let problem = "cannot log in: the option tls needs TLS, which the server does not offer; add \
                        --tls, or leave the option out";
@@ -98,6 +106,51 @@ fn mount_problems(user: &FileUser) -> Vec<(Severity, String)> {
         Some((Severity::Note, text))
     });
     found.collect()
+}
+
+/// Directories that have rights of their own, and are not there.
+fn missing_directories(user: &FileUser) -> Vec<String> {
+    let directories = user.options.directories.iter();
+    let found = directories.filter_map(|(path, _)| {
+        // The directories above a mount are shown without being there.
+        let mut mounts = user.options.mounts.iter();
+        if mounts.any(|mount| mount.seen.is_within(path)) {
+            return None;
+        }
+        let (share, directory) = place(user, path)?;
+        let problem = match std::fs::metadata(&directory) {
+            Ok(metadata) if metadata.is_dir() => return None,
+            Ok(_) => "is not a directory",
+            Err(error) if error.kind() == ErrorKind::NotFound => "does not exist",
+            Err(error) if error.kind() == ErrorKind::NotADirectory => "does not exist",
+            Err(_) => return None,
+        };
+        // One that is missing has a line of its own.
+        if !share.is_dir() {
+            return None;
+        }
+        let path = printable(path.as_bytes());
+        let directory = printable_word(directory.as_os_str().as_bytes());
+        Some(format!(
+            "dir={path}: {directory} {problem}: these rights hold for nothing until then; create \
+             the directory, or correct the path"
+        ))
+    });
+    found.collect()
+}
+
+/// The home or mount that a path of the user's tree is in, and where the path is on this machine.
+fn place<'a>(user: &'a FileUser, path: &FtpPath) -> Option<(&'a Path, PathBuf)> {
+    let mounts = user.options.mounts.iter();
+    let around = mounts.filter(|mount| path.is_within(&mount.seen));
+    let nearest = around.max_by_key(|mount| mount.seen.as_bytes().len());
+    let (seen, share) = match nearest {
+        Some(mount) => (mount.seen.as_bytes(), &*mount.directory),
+        None => (&b""[..], &*user.home),
+    };
+    let inner = path.as_bytes().strip_prefix(seen)?;
+    let inner = inner.strip_prefix(b"/").unwrap_or(inner);
+    Some((share, share.join(OsStr::from_bytes(inner))))
 }
 
 fn stores(user: &FileUser, seen: &FtpPath) -> bool {

@@ -40,17 +40,22 @@ pub(crate) fn gateway_interfaces_v4() -> io::Result<Vec<String>> {
 }
 
 fn interfaces_v4(routes: &[Route]) -> Vec<String> {
-    let gateways = gateways_by_metric(routes, None).into_iter();
-    let over_ipv4 = gateways.filter(|(_, gateway)| gateway.is_ipv4());
-    over_ipv4
-        .map(|(route, _)| route.interface.clone())
-        .collect()
+    let gateways = gateways_v4(routes, None);
+    gateways.map(|(route, _)| route.interface.clone()).collect()
 }
 
 fn best_gateway_v4(routes: &[Route], interface: Option<&str>) -> Option<Ipv4Addr> {
-    let mut gateways = gateways_by_metric(routes, interface).into_iter();
-    gateways.find_map(|(_, gateway)| match gateway {
-        IpAddr::V4(gateway) => Some(gateway),
+    let (_, gateway) = gateways_v4(routes, interface).next()?;
+    Some(gateway)
+}
+
+fn gateways_v4<'a>(
+    routes: &'a [Route],
+    interface: Option<&str>,
+) -> impl Iterator<Item = (&'a Route, Ipv4Addr)> {
+    let gateways = gateways_by_metric(routes, interface).into_iter();
+    gateways.filter_map(|(route, gateway)| match gateway {
+        IpAddr::V4(gateway) => Some((route, gateway)),
         IpAddr::V6(_) => None,
     })
 }

@@ -61,7 +61,7 @@ pub(super) fn default_routes(routes: &[Route]) -> impl Iterator<Item = &Route> {
 /// in `known`.
 ///
 /// What lies behind a longer route with a gateway is left out: the kernel sends it to that router.
-/// /// Public networks are left out: a VPN may carry the whole Internet, as one default route or in
+/// Public networks are left out: a VPN may carry the whole Internet, as one default route or in
 /// two halves. So is the single address at the other end of an interface with a default route,
 /// which is the router's.
 pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {

@@ -27,8 +27,7 @@ impl Server {
                 self.log_certificate();
             }
             Err(error) if self.certificate.reject(now) => {
-                let advice = self.unreadable_advice(&error.to_string());
-                error!("the old certificate stays in force: {error}{advice}");
+                error!("the old certificate stays in force: {error}");
             }
             // Another program may still be writing the files.
             Err(_) => {}

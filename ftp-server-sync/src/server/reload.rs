@@ -92,9 +92,8 @@ impl Server {
                 info!("reloaded the settings");
             }
             Err(error) => {
-                let advice = self.unreadable_advice(&error);
                 for line in shares::lines(&error) {
-                    error!("not reloading, the old settings stay: {line}{advice}");
+                    error!("not reloading, the old settings stay: {line}");
                 }
             }
         }

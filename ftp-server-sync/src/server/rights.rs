@@ -1,15 +1,13 @@
 //! The rights of root: given up after the start, or missing later.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use log::{info, warn};
 
 use super::Server;
 use super::shares::watch;
-use crate::nat::diagnose::rights::unreadable_files;
-use crate::privileges::{self, ProcessRights};
+use crate::privileges;
 use crate::settings::watched_files::WatchedFiles;
 use crate::settings::{Settings, TlsSettings};
 use crate::tls::Identity;
@@ -94,16 +92,5 @@ impl Server {
             }
             _ => error,
         }
-    }
-
-    /// What to do if the file that an error names could not be read again for want of a right. It
-    /// follows that error.
-    pub(super) fn unreadable_advice(&self, error: &str) -> String {
-        let current = self.state.current();
-        let mut rights = ProcessRights::read(&current.settings);
-        let is_named = |file: &PathBuf| error.contains(&*file.to_string_lossy());
-        rights.unreadable.retain(is_named);
-        let advice = unreadable_files(&current.settings, &rights);
-        advice.map_or(String::new(), |advice| format!("; {advice}"))
     }
 }

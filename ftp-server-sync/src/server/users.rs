@@ -42,9 +42,8 @@ impl Server {
                 log_findings(found);
             }
             Err(problem) if self.users_file.reject(now) => {
-                let advice = self.unreadable_advice(&problem);
                 for line in lines(&problem) {
-                    error!("the old users stay in force: {line}{advice}");
+                    error!("the old users stay in force: {line}");
                 }
             }
             // Another program may still be writing the file.

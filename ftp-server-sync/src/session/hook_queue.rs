@@ -4,11 +4,13 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::locks::lock;
+use crate::logging::fields::Subject;
 use crate::settings::HookKind;
 
 /// The queues of all hooks.
@@ -46,6 +48,17 @@ pub(crate) struct HookRun {
     /// Names and values of its environment, besides those of every run.
     pub(crate) variables: Vec<(String, OsString)>,
     pub(crate) time_limit: Duration,
+}
+
+impl HookRun {
+    /// What it is about, with the path of the file as the client sees it, if it is about one.
+    pub(crate) fn subject_and_path(&self) -> String {
+        let mut variables = self.variables.iter();
+        match variables.find(|(name, _)| name == "FTP_PATH") {
+            Some((_, path)) => format!("{} ({})", self.subject, Subject(path.as_bytes())),
+            None => self.subject.clone(),
+        }
+    }
 }
 
 impl HookQueues {
@@ -145,6 +158,21 @@ mod tests {
 
     fn next(queue: &HookQueue) -> Option<String> {
         Some(queue.next()?.subject)
+    }
+
+    /// A path may look like the end of the subject, or like another line.
+    #[test]
+    fn the_path_is_shown_in_one_line() {
+        let mut run = run("rename of #1");
+        assert_eq!(run.subject_and_path(), "rename of #1");
+        for (name, value) in [
+            ("FTP_USER", "bob"),
+            ("FTP_PATH", "/a b: c\n"),
+            ("FTP_OLD_PATH", "/o"),
+        ] {
+            run.variables.push((name.to_owned(), value.into()));
+        }
+        assert_eq!(run.subject_and_path(), r"rename of #1 (/a b:\x20c\n)");
     }
 
     #[test]

@@ -131,13 +131,13 @@ impl Connection {
         variables.add("CLIENT_ADDRESS", self.name.client().to_string());
         variables.add("USER", value(&login.user));
         fill(&mut variables);
-        let subject = format!("{event} of #{number}");
         let run = HookRun {
             program: program.to_owned(),
-            subject: subject.clone(),
+            subject: format!("{event} of #{number}"),
             variables: variables.list,
             time_limit: hooks.time_limit,
         };
+        let subject = run.subject_and_path();
         if !self.server.hooks.of(kind).push(run) {
             self.log_left_out(kind, program, &subject);
         }

@@ -1,16 +1,17 @@
 //! Small files that flags name: read as a whole, or refused with a remedy.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use super::denied_file;
 use crate::logging::system_text::SystemText;
 use crate::sandbox;
 
 /// Reads a regular file. `wanted` says in an error what to give instead. Other kinds of files are
 /// refused: a pipe could block, and is empty when it is read again.
 pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>, String> {
-    let describe = |error: io::Error| format!("cannot be read: {}; give {wanted}", reason(&error));
+    let describe = |error: io::Error| unreadable(file, &error, wanted);
     let metadata = fs::metadata(file).map_err(describe)?;
     if metadata.is_dir() {
         return Err("a directory; give a file in it".to_owned());
@@ -25,6 +26,17 @@ pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>,
         Err(format!("longer than {bytes_max} bytes; give {wanted}"))
     } else {
         Ok(bytes)
+    }
+}
+
+/// That a file cannot be read, why, and what to do: the command that permits it, or what to give
+/// instead.
+pub(crate) fn unreadable(file: &Path, error: &io::Error, wanted: &str) -> String {
+    let reason = reason(error);
+    let is_denied = error.kind() == ErrorKind::PermissionDenied;
+    match is_denied.then(|| denied_file::explain(file)).flatten() {
+        Some(explanation) => format!("cannot be read: {reason}: {explanation}"),
+        None => format!("cannot be read: {reason}; give {wanted}"),
     }
 }
 

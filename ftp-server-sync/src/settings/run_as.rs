@@ -88,7 +88,8 @@ fn find_group(text: &str) -> Result<u32, String> {
     }
 }
 
-fn name_of_group(number: u32) -> String {
+/// Its name; where this machine has none for it, the number.
+pub(super) fn name_of_group(number: u32) -> String {
     let found = Group::from_gid(Gid::from_raw(number)).ok().flatten();
     found.map_or_else(|| number.to_string(), |group| group.name)
 }

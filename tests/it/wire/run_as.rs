@@ -3,6 +3,7 @@
 //! The tests run as root. The users are in files that are mounted over this machine's.
 
 mod hooks;
+mod unreadable;
 
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -340,44 +341,6 @@ fn root_follows_no_link_of_the_users_state_directory() {
         let owner = fs::metadata(state.join(name)).expect(name).uid();
         assert_eq!(owner, 4711, "{name}");
     }
-    server.finish();
-}
-
-/// The key is root's alone: the start, a reload and a renewal name the cure, and the cure works.
-#[test]
-fn a_key_that_cannot_be_read_again_stays_in_force() {
-    let accounts = Accounts::new();
-    let setup = Setup::new();
-    let certificate = Certificate::new(setup.directory(), &[]);
-    search(setup.directory());
-    let server = accounts.serve(setup.flags(&certificate.flags()));
-    let key = Path::new(&certificate.key);
-    let cure = format!("chgrp ftpd {0} && chmod g+r {0}", certificate.key);
-    let log = server.log_with(&cure);
-    assert!(log.contains(" WARN  --run-as ftpd may not read "), "{log}");
-    server.signal(Signal::HUP);
-    let refusal = "not reloading, the old settings stay: private key file ";
-    let log = server.log_with(refusal);
-    let line = log
-        .lines()
-        .find(|line| line.contains(refusal))
-        .expect("a line");
-    assert!(line.contains(&cure), "{line}");
-    let renewed = Certificate::new(server.directory(), &["renewed.example"]);
-    assert_eq!(renewed.key, certificate.key);
-    let refusal = "the old certificate stays in force: private key file ";
-    let log = server.log_with(refusal);
-    let line = log
-        .lines()
-        .find(|line| line.contains(refusal))
-        .expect("a line");
-    assert!(line.contains(&cure), "{line}");
-    // What the log says.
-    chown(key, None, Some(4712)).expect("another group");
-    fs::set_permissions(key, Permissions::from_mode(0o640)).expect("a mode");
-    server.log_with("took the changed files");
-    server.signal(Signal::HUP);
-    server.log_with("reloaded the settings");
     server.finish();
 }
 

@@ -206,7 +206,7 @@ fn a_mount_beyond_the_sandbox_names_the_restart() {
     client.command("STAT old", 550);
     let log = server.finish();
     let expected = "the shared directory /opt/share is not available: permission denied (if it is new or was \
-                    replaced, --sandbox keeps the server from it: restart the server): no client can log in to it";
+                    replaced, --sandbox keeps the server from it: restart the server): each operation in it is refused";
     assert!(log.contains(expected), "{log}");
 }
 

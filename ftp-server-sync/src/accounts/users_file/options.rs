@@ -47,6 +47,8 @@ pub struct UserOptions {
     pub tls_required: bool,
     /// How the user's clients write names, instead of `--encoding`.
     pub charset: Option<NameCharset>,
+    /// Rights of these options that may be mistyped, until the user has them.
+    pub(super) doubts: Vec<String>,
 }
 
 /// A directory of elsewhere in the tree of a user.
@@ -152,6 +154,7 @@ impl UserOptions {
                 "the rights of / are the fourth field of the line; leave dir out".to_owned(),
             );
         }
+        self.doubts.extend(doubt("dir", &path, rights));
         let rights = rights::read(rights)?;
         if self.directories.iter().any(|(known, _)| *known == path) {
             return Err("this directory is given twice; give it once".to_owned());
@@ -162,16 +165,19 @@ impl UserOptions {
 
     fn add_mount(&mut self, value: &[u8]) -> Result<(), String> {
         let parts = split(value, b',');
-        let (seen, directory, rights) = match parts[..] {
+        let (seen, directory, written) = match parts[..] {
             [seen, directory] => (seen, directory, None),
-            [seen, directory, rights] => (seen, directory, Some(rights::read(rights)?)),
+            [seen, directory, rights] => (seen, directory, Some(rights)),
             _ => {
                 let usage = "give mount=/seen/as,/real/path or mount=/seen/as,/real/path,rights; \
                              write a comma in a path as \\,";
                 return Err(usage.to_owned());
             }
         };
+        let rights = written.map(rights::read).transpose()?;
         let seen = tree_path(seen)?;
+        self.doubts
+            .extend(written.and_then(|rights| doubt("mount", &seen, rights)));
         if seen.is_root() {
             return Err("/ is the home, the third field of the line; give a path in it".to_owned());
         }
@@ -200,6 +206,12 @@ impl UserOptions {
             None => Ok(()),
         }
     }
+}
+
+/// What is doubtful about the rights of an option for this path.
+fn doubt(key: &str, path: &FtpPath, rights: &[u8]) -> Option<String> {
+    let path = printable(path.as_bytes());
+    Some(format!("{key}={path}: {}", rights::doubt(rights)?))
 }
 
 /// A path in the user's tree.

@@ -2,6 +2,8 @@
 
 use ftp_proto::{Right, Rights};
 
+use crate::accounts::similar::{edits, suggest};
+
 /// Reads `elr…` or a word.
 ///
 /// # Errors
@@ -26,9 +28,37 @@ pub(super) fn read(text: &[u8]) -> Result<Rights, String> {
     }
     let wrong = |letter: &char| Rights::from_letters(&letter.to_string()).is_none();
     let wrong = text.chars().find(wrong).unwrap_or_default();
-    Err(format!(
-        "\"{}\" is no right; {REMEDY}",
-        wrong.escape_default()
+    let wrong = wrong.escape_default();
+    Err(match suggest(text, &WORDS.map(|(word, _)| word)) {
+        Some(word) => format!("\"{wrong}\" is no right; did you mean {word}?"),
+        None => format!("\"{wrong}\" is no right; {REMEDY}"),
+    })
+}
+
+/// What is doubtful about letters that look like a mistyped word: `raed` lets a user delete files,
+/// and not list them. They are valid, so this is no error.
+///
+/// Letters in the usual order are never doubtful, and without a repeated one neither are those that
+/// permit both to enter and to list. The others are if they begin with a word, or are one typing
+/// error away from it that adds no other letter.
+pub(super) fn doubt(text: &[u8]) -> Option<String> {
+    let text = str::from_utf8(text).ok()?;
+    let rights = Rights::from_letters(text)?;
+    let ordered = letters(rights);
+    let has_repeated = text.len() > ordered.len();
+    let is_useful = rights.contains(Right::ChangeDirectory) && rights.contains(Right::List);
+    if text == ordered || is_useful && !has_repeated {
+        return None;
+    }
+    let is_mistyped = |word: &str| {
+        let has_letters_of_word = text.chars().all(|letter| word.contains(letter));
+        let is_near = text.len() >= LETTERS_MIN && edits(text, word) == 1;
+        text != word && (text.starts_with(word) || is_near && (has_repeated || has_letters_of_word))
+    };
+    let (word, _) = WORDS.iter().find(|(word, _)| is_mistyped(word))?;
+    Some(format!(
+        "the rights {text} are taken as the letters {ordered}; did you mean {word}? Otherwise \
+         write {ordered}"
     ))
 }
 
@@ -37,6 +67,11 @@ pub(crate) fn describe(rights: Rights) -> String {
     if let Some((word, _)) = WORDS.iter().find(|(_, set)| *set == rights) {
         return (*word).to_owned();
     }
+    letters(rights)
+}
+
+/// The letters, in their usual order.
+fn letters(rights: Rights) -> String {
     let has = |right| rights.contains(right);
     let letters = [
         ('e', has(Right::ChangeDirectory)),
@@ -73,6 +108,9 @@ const WORDS: [(&str, Rights); 6] = [
     ("dropbox", DROPBOX),
 ];
 
+/// Fewer letters are too little of a word.
+const LETTERS_MIN: usize = 3;
+
 const REMEDY: &str = "give letters of elradfmwMT, or one of the words none, read, upload, write, \
                       all and dropbox";
 
@@ -101,6 +139,69 @@ mod tests {
         assert!(upload.contains(Right::Store) && dropbox.contains(Right::Store));
         for right in [Right::List, Right::Read, Right::Append] {
             assert!(upload.contains(right) && !dropbox.contains(right));
+        }
+    }
+
+    #[test]
+    fn a_wrong_word_gets_the_right_one() {
+        for (text, word) in [
+            ("wirte", "write"),
+            ("uplaod", "upload"),
+            ("reads", "read"),
+            ("drop", "dropbox"),
+        ] {
+            let problem = read(text.as_bytes()).expect_err(text);
+            let hint = format!("did you mean {word}?");
+            assert!(problem.ends_with(&hint), "{text}: {problem}");
+        }
+    }
+
+    #[test]
+    fn letters_that_look_like_a_word() {
+        for (text, word, ordered) in [
+            ("raed", "read", "erad"),
+            ("reda", "read", "erad"),
+            ("reed", "read", "erd"),
+            ("rea", "read", "era"),
+            ("red", "read", "erd"),
+            ("rread", "read", "erad"),
+            ("readd", "read", "erad"),
+            ("readw", "read", "eradw"),
+            ("readfmw", "read", "eradfmw"),
+            ("alll", "all", "la"),
+            ("lal", "all", "la"),
+            ("alle", "all", "ela"),
+        ] {
+            let expected = format!(
+                "the rights {text} are taken as the letters {ordered}; did you mean {word}? \
+                 Otherwise write {ordered}"
+            );
+            assert_eq!(doubt(text.as_bytes()), Some(expected), "{text}");
+            assert!(read(text.as_bytes()).is_ok(), "{text}");
+            assert_eq!(doubt(ordered.as_bytes()), None);
+        }
+    }
+
+    /// Each set in the usual order, and each in other orders that people use.
+    #[test]
+    fn sensible_letters_are_not_doubtful() {
+        let all = "elradfmwMT";
+        for set in 1..1_u32 << all.len() {
+            let has = |index: usize| set >> index & 1 == 1;
+            let letters = all.chars().enumerate().filter(|(index, _)| has(*index));
+            let ordered: String = letters.map(|(_, letter)| letter).collect();
+            let reversed = ordered.chars().rev().collect();
+            let mut sorted: Vec<char> = ordered.chars().collect();
+            sorted.sort_unstable();
+            for text in [ordered, reversed, sorted.iter().collect()] {
+                assert_eq!(doubt(text.as_bytes()), None, "{text}");
+            }
+        }
+        for text in [
+            "rle", "lre", "rwl", "rwad", "wead", "real", "lead", "lread", "readl", "rwd", "arl",
+            "awl", "al", "relw", "rwlead", "none", "read", "write", "all", "ee", "x", "",
+        ] {
+            assert_eq!(doubt(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::cli::error::{self, FlagError};
 use crate::cli::flags::Flags;
 use crate::cli::given::GivenFlags;
 use crate::cli::values;
-use crate::settings::file::reason;
+use crate::settings::file::unreadable;
 use crate::settings::load_users::load_users;
 
 pub(super) fn users(
@@ -107,10 +107,7 @@ fn read_password(file: &Path) -> Result<Vec<u8>, String> {
             .read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|error| {
-        let reason = reason(&error);
-        format!("cannot be read: {reason}; give a file with the password")
-    })?;
+    let bytes = read().map_err(|error| unreadable(file, &error, "a file with the password"))?;
     let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
     let password = line.unwrap_or(&bytes).to_vec();
     values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))

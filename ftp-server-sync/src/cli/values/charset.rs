@@ -1,6 +1,6 @@
 //! The charset of names.
 
-use crate::cli::suggest::suggest;
+use crate::accounts::similar::suggest;
 use crate::settings::{CharsetError, NameCharset};
 
 /// A charset by its label, `auto`, or `auto:` and a label.

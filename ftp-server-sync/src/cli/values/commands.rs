@@ -2,7 +2,7 @@
 
 use ftp_proto::{DeniedCommands, DenyError};
 
-use crate::cli::suggest::suggest;
+use crate::accounts::similar::suggest;
 
 /// The name of a command that clients may not use, in upper case.
 pub(in crate::cli) fn denied_command(text: &str) -> Result<String, String> {

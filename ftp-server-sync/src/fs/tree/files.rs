@@ -175,7 +175,9 @@ impl Tree {
     /// A request with one path, in the share of that path.
     fn perform_at(&self, path: &FtpPath, request: &FileRequest) -> Result<FileAnswer, Refusal> {
         match self.place(path)? {
-            Place::Shared(root, inner) => root.perform(&moved(request, inner.into_owned())),
+            Place::Shared(root, inner) => {
+                root.perform(&request.clone().with_path(inner.into_owned()))
+            }
             Place::Bare => match request {
                 FileRequest::ChangeDirectory(_) => Ok(FileAnswer::Done),
                 FileRequest::Size { .. } | FileRequest::ModifiedTime(_) => {
@@ -185,24 +187,4 @@ impl Tree {
             },
         }
     }
-}
-
-/// The same request for another path; one with two paths, or none, as it is.
-fn moved(request: &FileRequest, to: FtpPath) -> FileRequest {
-    let mut request = request.clone();
-    match &mut request {
-        FileRequest::ChangeDirectory(path)
-        | FileRequest::MakeDirectory { path, .. }
-        | FileRequest::RemoveDirectory(path)
-        | FileRequest::DeleteFile(path)
-        | FileRequest::RenameFrom(path)
-        | FileRequest::Size { path, .. }
-        | FileRequest::ModifiedTime(path)
-        | FileRequest::ChangeMode { path, .. }
-        | FileRequest::SetModified { path, .. }
-        | FileRequest::Facts(path) => *path = to,
-        FileRequest::Hash(hash) => hash.path = to,
-        FileRequest::Rename { .. } | FileRequest::Status(_) => {}
-    }
-    request
 }

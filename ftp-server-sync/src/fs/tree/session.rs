@@ -79,19 +79,8 @@ impl SessionTree {
     /// [`Refusal::ShareUnavailable`] if the share of the login itself is not available.
     pub(crate) fn for_request(&mut self, request: &FileRequest) -> Result<Tree, Refusal> {
         match request {
-            FileRequest::Rename { from, to, .. } => self.for_paths(&[from, to]),
-            FileRequest::ChangeDirectory(path)
-            | FileRequest::MakeDirectory { path, .. }
-            | FileRequest::RemoveDirectory(path)
-            | FileRequest::DeleteFile(path)
-            | FileRequest::RenameFrom(path)
-            | FileRequest::Size { path, .. }
-            | FileRequest::ModifiedTime(path)
-            | FileRequest::ChangeMode { path, .. }
-            | FileRequest::SetModified { path, .. }
-            | FileRequest::Facts(path) => self.for_path(path),
-            FileRequest::Hash(request) => self.for_path(&request.path),
             FileRequest::Status(listing) => self.for_listing(listing),
+            _ => self.for_paths(&request.paths().collect::<Vec<_>>()),
         }
     }
 

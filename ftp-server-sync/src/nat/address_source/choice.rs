@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ftp_proto::Reach;
 
+use crate::net::reach::is_public;
 use crate::settings::{AddressSource, unusable};
 
 /// Why an answer changes nothing.
@@ -54,10 +55,6 @@ pub(crate) fn choose_address(
 pub(crate) fn public_addresses(answer: &[IpAddr]) -> Vec<Ipv4Addr> {
     let usable = ipv4(answer).filter(|address| unusable(*address).is_none());
     usable.filter(|address| is_public(*address)).collect()
-}
-
-fn is_public(address: Ipv4Addr) -> bool {
-    Reach::of(address.into()) == Reach::Public
 }
 
 fn ipv4(answer: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::accounts::users_file::{FileUser, UserPassword, describe_rights};
 use crate::logging::wrap::wrap;
+use crate::nat::summary::names;
 use crate::settings::Settings;
 
 /// The lines, each at most `width` columns long; none without a file.
@@ -84,6 +85,11 @@ fn description(user: &FileUser) -> String {
     if !options.hidden.is_empty() {
         parts.push("some names are hidden (hide)".to_owned());
     }
+    parts.extend(
+        options
+            .charset
+            .map(|charset| names(charset).unwrap_or("names are in UTF-8".to_owned())),
+    );
     parts.extend(options.umask.map(|umask| format!("umask {umask:03o}")));
     parts.extend(
         options
@@ -133,18 +139,19 @@ mod tests {
     fn each_user_is_shown_with_home_rights_and_limits() {
         let (directory, file) = file(&[
             "scan:HASH:HOME:dropbox:dir=/old,read;max-sessions=2;rate-in=1K;rate-out=2K;umask=027;\
-             max-upload-size=0;hide=x;allow=10.0.0.0/8;deny=10.1.0.0/16;expires=2999-12-31;tls",
-            "locked:*:HOME:elw",
+             max-upload-size=0;hide=x;encoding=gbk;allow=10.0.0.0/8;deny=10.1.0.0/16;expires=2999-12-31;tls",
+            "locked:*:HOME:elw:encoding=utf-8",
             "anonymous::HOME:read",
         ]);
         let home = directory.path().to_str().unwrap();
         let expected = format!(
             "Users of {file} (--users), by home and rights:\n\
              \x20 anonymous   {home}: read; any password\n\
-             \x20 locked      {home}: elw; cannot log in (locked)\n\
+             \x20 locked      {home}: elw; cannot log in (locked); names are in UTF-8\n\
              \x20 scan        {home}: dropbox; below /old: read; with TLS only; at most 2 sessions; \
              uploads 1024 bytes a second at most; downloads 2048 bytes a second at most; files of any \
-             size; some names are hidden (hide); umask 027; until 2999-12-31; from 10.0.0.0/8; not \
+             size; some names are hidden (hide); names are in GBK until a client asks for UTF-8; umask \
+             027; until 2999-12-31; from 10.0.0.0/8; not \
              from 10.1.0.0/16\n"
         );
         assert_eq!(
@@ -156,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_users() {
-        let (_directory, file) = file(&[
+        let (directory, file) = file(&[
             "fine:HASH:HOME:all",
             "homeless:HASH:HOME/missing:read",
             "weak:WEAK:HOME:read",
@@ -164,23 +171,38 @@ mod tests {
             "old:HASH:HOME:read:expires=2020-01-01",
             "locked:!:HOME:read",
             "anonymous::HOME:read:dir=/x,write",
+            "mistyped:HASH:HOME:raed:dir=/here,reed;mount=/m,HOME/here,red",
+            "elsewhere:HASH:HOME:read:dir=/Here,none;dir=/here,none;dir=/a,read;dir=/a/b,read;\
+             dir=/a/b/x,read;dir=/users,all;mount=/a/b,HOME/here",
         ]);
+        std::fs::create_dir(directory.path().join("here")).unwrap();
         let findings = user_findings(&settings(&format!("--users {file}")));
         let found: Vec<String> = findings
             .iter()
             .map(|finding| format!("{:?} {}", finding.severity, finding.text))
             .collect();
+        let home = directory.path().to_str().unwrap();
         let expected = [
+            "Note --users: anonymous: dir=/x: HOME/x does not exist: these rights hold for nothing",
             "Risk --users: anonymous: may change and delete",
+            "Note --users: elsewhere: mount=/a/b: the directory HOME/here is also seen in the home",
+            "Note --users: elsewhere: dir=/Here: HOME/Here does not exist",
+            "Note --users: elsewhere: dir=/a/b/x: HOME/here/x does not exist",
+            "Note --users: elsewhere: dir=/users: HOME/users is not a directory",
             "Failure --users: homeless: the home ",
             "Note --users: locked: cannot log in: the password is locked",
+            "Note --users: mistyped: mount=/m: the directory HOME/here is also seen in the home",
+            "Risk --users: mistyped: the rights raed are taken as the letters erad; did you mean read?",
+            "Risk --users: mistyped: dir=/here: the rights reed are taken as the letters erd",
+            "Risk --users: mistyped: mount=/m: the rights red are taken as the letters erd",
             "Note --users: old: cannot log in: the account has expired",
             "Failure --users: secure: cannot log in: the option tls needs TLS",
             "Risk --users: weak: the bcrypt hash is weak",
         ];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (found, start) in found.iter().zip(expected) {
-            assert!(found.starts_with(start), "{found}");
+            let start = start.replace("HOME", home);
+            assert!(found.starts_with(&start), "{found}");
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn findings(settings: &Settings, rights: &ProcessRights) -> Vec<Findi
 }
 
 /// What to do about files that the server may not read again.
-pub(crate) fn unreadable_files(settings: &Settings, rights: &ProcessRights) -> Option<String> {
+fn unreadable_files(settings: &Settings, rights: &ProcessRights) -> Option<String> {
     let run_as = settings.run_as.as_ref()?;
     let files = rights.unreadable.iter();
     let files: Vec<String> = files

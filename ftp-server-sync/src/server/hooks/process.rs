@@ -24,8 +24,10 @@ use crate::session::{HookQueue, HookRun};
 
 /// A hook that runs.
 struct Running {
-    /// As log lines name it.
+    /// As lines of its output name it.
     name: String,
+    /// As other log lines name it: with the file that it is about.
+    full_name: String,
     child: Child,
     output: HookOutput,
 }
@@ -43,19 +45,21 @@ enum Early {
 pub(super) fn run(run: &HookRun, queue: &HookQueue) {
     let program = printable_word(run.program.as_os_str().as_bytes());
     let name = format!("hook {program} for {}", run.subject);
+    let full_name = format!("hook {program} for {}", run.subject_and_path());
     let (child, output) = match start(run) {
         Ok(started) => started,
-        Err(error) => return warn!("{name} cannot be started: {}", SystemText(&error)),
+        Err(error) => return warn!("{full_name} cannot be started: {}", SystemText(&error)),
     };
     let mut running = Running {
         name,
+        full_name,
         child,
         output,
     };
     match running.wait(run.time_limit, || queue.is_stopped()) {
         None => {}
         Some(Early::TimeLimit) => {
-            let (name, limit) = (&running.name, run.time_limit.as_secs());
+            let (name, limit) = (&running.full_name, run.time_limit.as_secs());
             warn!(
                 "{name} has not ended within {limit} s: ending it and the processes that it has \
                  started (--hook-timeout {limit})"
@@ -63,7 +67,7 @@ pub(super) fn run(run: &HookRun, queue: &HookQueue) {
             running.end_group();
         }
         Some(Early::Stopped) => {
-            warn!("{} is ended, because the server ends", running.name);
+            warn!("{} is ended, because the server ends", running.full_name);
             running.end_group();
         }
     }
@@ -153,6 +157,7 @@ impl Running {
         let status = self.child.wait();
         let name = &self.name;
         self.output.finish(&mut |line| info!("{name}: {line}"));
+        let name = &self.full_name;
         match status {
             Ok(status) if status.success() => debug!("{name} has ended"),
             Ok(status) => warn!("{name} failed: {}", reason(status)),

@@ -23,7 +23,7 @@ fn a_hook_is_a_clean_process() {
     let mut client = server.client();
     let _data = client.data();
     client.store("STOR new", "text");
-    let log = server.log_with(&format!("hook {hook} for upload of #1 has ended"));
+    let log = server.log_with(&format!("hook {hook} for upload of #1 (/new) has ended"));
     let lines: Vec<&str> = log
         .lines()
         .filter_map(|line| line.split_once("upload of #1: "))
@@ -72,12 +72,13 @@ fn a_failing_hook_is_a_warning() {
         ("signal", "failed: signal 9"),
     ] {
         client.store(format!("STOR {name}"), "text");
-        server.log_with(&format!(" WARN  hook {hook} for upload of #1 {reason}"));
+        let line = format!(" WARN  hook {hook} for upload of #1 (/{name}) {reason}");
+        server.log_with(&line);
     }
     client.store("STOR last", "text");
     wait_until("the program is gone", || !place.has("hook"));
     client.store("STOR more", "text");
-    server.log_with("for upload of #1 cannot be started: No such file or directory");
+    server.log_with("for upload of #1 (/more) cannot be started: No such file or directory");
     server.finish();
 }
 
@@ -90,9 +91,9 @@ fn a_hook_that_hangs_is_ended() {
     let server = TestServer::program(&["--on-upload", &hook, "--hook-timeout", "1"]);
     let mut client = server.client();
     client.store("STOR new", "text");
-    server.log_with("for upload of #1 has not ended within 1 s");
+    server.log_with("for upload of #1 (/new) has not ended within 1 s");
     client.expect_in_step();
-    server.log_with("for upload of #1 failed: signal 9");
+    server.log_with("for upload of #1 (/new) failed: signal 9");
     for name in ["child", "hook.pid"] {
         let process = place.number(name);
         wait_until("it is gone", || is_gone(process));
@@ -108,7 +109,7 @@ fn a_process_left_behind_is_not_waited_for() {
     let hook = place.script("hook", "sleep 1000 & echo $! > \"$place/child\"; echo line");
     let server = TestServer::program(&["--on-upload", &hook, "--debug"]);
     server.client().store("STOR new", "text");
-    let log = server.log_with("for upload of #1 has ended");
+    let log = server.log_with("for upload of #1 (/new) has ended");
     assert!(log.contains("for upload of #1: line"), "{log}");
     let child = place.number("child");
     assert!(!is_gone(child));
@@ -125,7 +126,7 @@ fn endless_output_is_cut() {
     client.store("STOR new", "text");
     server.log_with("for upload of #1: (its further output is not logged)");
     client.expect_in_step();
-    server.log_with("for upload of #1 has not ended within 1 s");
+    server.log_with("for upload of #1 (/new) has not ended within 1 s");
     let log = server.finish();
     assert_eq!(
         log.matches("for upload of #1: \\u{1b}[2J#1 bob@").count(),
@@ -146,7 +147,7 @@ fn a_flood_of_events_is_bounded() {
         client.command("MKD d", 257);
         client.command("RMD d", 250);
     }
-    server.log_with("of #1: 1000 runs wait already");
+    server.log_with("of #1 (/d): 1000 runs wait already");
     let running = children(&server).len();
     assert_eq!(running, 4);
     fs::write(place.path("go"), "").expect("a file");

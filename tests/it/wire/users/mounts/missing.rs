@@ -84,11 +84,21 @@ fn a_missing_mount_is_logged_once() {
     for _ in 0..3 {
         client.command("CWD /disk", 550);
     }
+    // What the log says: the mount keeps no session from anything else, and no login out.
+    let mut other = Client::greeted(server.address);
+    assert_eq!(log_in(&mut other, "anna").code, 230);
+    for client in [&mut client, &mut other] {
+        client.command("CWD /", 250);
+        assert_eq!(names_in(client, "/"), "disk");
+    }
     fs::rename(&away, &disk).expect("renaming");
     client.command("CWD /disk", 250);
     let log = server.finish();
     let count = |text: &str| log.matches(text).count();
     assert_eq!(count("disk is not available: "), 1, "{log}");
+    let effect = "no such file or directory: each operation in it is refused, and each login whose root \
+                  directory it is, until the path names a directory again";
+    assert_eq!(count(effect), 1, "{log}");
     assert_eq!(count("disk is available"), 1, "{log}");
 }
 

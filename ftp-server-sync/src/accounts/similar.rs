@@ -1,11 +1,11 @@
-//! "Did you mean": the name that a wrong one probably stands for, by one rule for every source of
-//! flags.
+//! "Did you mean": the name that a wrong one probably stands for, by one rule for flags, their
+//! values and the users file.
 
 use std::mem;
 
 /// The only name that begins with `wrong`, or else the nearest one; names are written without
 /// dashes in front.
-pub(super) fn suggest<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn suggest<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
     let wrong = wrong.to_ascii_lowercase().replace('_', "-");
     let mut longer = names.iter().filter(|name| name.starts_with(&wrong));
     if let (Some(only), None) = (longer.next(), longer.next()) {
@@ -18,7 +18,7 @@ pub(super) fn suggest<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
 
 /// How many letters must be added, removed, replaced, or swapped with their neighbour to turn
 /// `from` into `to`.
-fn edits(from: &str, to: &str) -> usize {
+pub(crate) fn edits(from: &str, to: &str) -> usize {
     let (from, to) = (from.as_bytes(), to.as_bytes());
     let mut before = Vec::new();
     let mut row: Vec<usize> = (0..=to.len()).collect();
