@@ -192,6 +192,12 @@ pub enum FileRequest {
     /// [`Refusal::Changed`](crate::Refusal::Changed). To protect the machine, a driver limits how
     /// many it computes at once: [`Refusal::Busy`](crate::Refusal::Busy).
     Hash(HashRequest),
+    /// How much the login can store in this directory (ALLO, AVBL):
+    /// [`FileAnswer::Space`](crate::FileAnswer::Space).
+    Space(FtpPath),
+    /// What the login has stored of its quota (SITE QUOTA):
+    /// [`FileAnswer::Quota`](crate::FileAnswer::Quota).
+    Quota,
 }
 
 /// A transfer to open.
@@ -369,9 +375,11 @@ impl FileRequest {
             | Self::ModifiedTime(path)
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }
-            | Self::Facts(path) => [Some(path), None],
+            | Self::Facts(path)
+            | Self::Space(path) => [Some(path), None],
             Self::Status(request) => request.selection.paths(),
             Self::Hash(request) => [Some(&request.path), None],
+            Self::Quota => [None, None],
         };
         paths.into_iter().flatten()
     }

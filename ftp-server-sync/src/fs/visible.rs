@@ -91,7 +91,9 @@ impl Root {
             | FileRequest::ModifiedTime(_)
             | FileRequest::Facts(_)
             | FileRequest::Hash(_)
-            | FileRequest::Status(_) => Ok(()),
+            | FileRequest::Status(_)
+            | FileRequest::Space(_)
+            | FileRequest::Quota => Ok(()),
         }
     }
 
@@ -111,13 +113,14 @@ impl Root {
             | FileRequest::ModifiedTime(path)
             | FileRequest::ChangeMode { path, .. }
             | FileRequest::SetModified { path, .. }
-            | FileRequest::Facts(path) => {
+            | FileRequest::Facts(path)
+            | FileRequest::Space(path) => {
                 self.visible(path)?;
             }
             FileRequest::Hash(request) => {
                 self.visible(&request.path)?;
             }
-            FileRequest::Status(_) => {}
+            FileRequest::Status(_) | FileRequest::Quota => {}
         }
         Ok(())
     }

@@ -129,6 +129,20 @@ impl HomeUsage {
         state.is_counted.then_some(state.used)
     }
 
+    /// What uploads have taken of a quota, with what they have not stored yet. False: what is there
+    /// from before has not been counted.
+    pub(crate) fn taken(&self) -> (Amount, bool) {
+        let state = lock(&self.state);
+        (state.used + state.pending, state.is_counted)
+    }
+
+    /// How many bytes a quota leaves; `None`: it does not limit them.
+    pub(crate) fn bytes_left(&self, quota: Quota) -> Option<u64> {
+        let (taken, _) = self.taken();
+        let max = quota.bytes_max?;
+        Some(max.saturating_sub(clamped(taken.bytes)))
+    }
+
     /// Whether nothing is changing or waits for its name.
     pub(crate) fn is_at_rest(&self) -> bool {
         let state = lock(&self.state);

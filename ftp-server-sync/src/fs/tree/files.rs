@@ -58,7 +58,9 @@ impl Tree {
             | Request::Size { path, .. }
             | Request::ModifiedTime(path)
             | Request::ChangeMode { path, .. }
-            | Request::SetModified { path, .. } => self.perform_at(path, request),
+            | Request::SetModified { path, .. }
+            | Request::Space(path) => self.perform_at(path, request),
+            Request::Quota => self.home.perform(request),
             Request::Status(_) | Request::Hash(_) => Err(Refusal::Unsupported),
         }
     }
@@ -200,9 +202,10 @@ fn moved(request: &FileRequest, to: FtpPath) -> FileRequest {
         | FileRequest::ModifiedTime(path)
         | FileRequest::ChangeMode { path, .. }
         | FileRequest::SetModified { path, .. }
-        | FileRequest::Facts(path) => *path = to,
+        | FileRequest::Facts(path)
+        | FileRequest::Space(path) => *path = to,
         FileRequest::Hash(hash) => hash.path = to,
-        FileRequest::Rename { .. } | FileRequest::Status(_) => {}
+        FileRequest::Rename { .. } | FileRequest::Status(_) | FileRequest::Quota => {}
     }
     request
 }

@@ -89,7 +89,9 @@ impl SessionTree {
             | FileRequest::ModifiedTime(path)
             | FileRequest::ChangeMode { path, .. }
             | FileRequest::SetModified { path, .. }
-            | FileRequest::Facts(path) => self.for_path(path),
+            | FileRequest::Facts(path)
+            | FileRequest::Space(path) => self.for_path(path),
+            FileRequest::Quota => self.for_paths(&[]),
             FileRequest::Hash(request) => self.for_path(&request.path),
             FileRequest::Status(listing) => self.for_listing(listing),
         }
