@@ -9,6 +9,7 @@ mod hooks;
 mod listeners;
 mod mapper;
 mod port_mapping;
+mod reading;
 mod refusals;
 mod reload;
 mod report;
@@ -60,6 +61,7 @@ use handle::Message;
 use hooks::ServerHooks;
 use listeners::Listeners;
 use mapper::ServerMapper;
+use reading::SettingsReader;
 use refusals::{Crowding, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
@@ -99,7 +101,7 @@ pub struct Server {
     umask: ProcessUmask,
     descriptors: DescriptorLimit,
     signals: Signals,
-    reload: Option<Reload>,
+    reader: SettingsReader,
     delays: LoginDelays,
     accept_failures: AcceptFailures,
     mapper: ServerMapper,
@@ -182,7 +184,7 @@ impl Server {
             umask,
             descriptors,
             signals: Signals::default(),
-            reload: None,
+            reader: SettingsReader::default(),
             delays: LoginDelays::default(),
             accept_failures: AcceptFailures::default(),
             mapper: ServerMapper::default(),
@@ -210,7 +212,8 @@ impl Server {
         mut self,
         read: impl FnMut() -> Result<Settings, String> + Send + 'static,
     ) -> Self {
-        self.reload = Some(Box::new(read));
+        let read: Reload = Box::new(read);
+        self.reader.reload = Some(Arc::new(read.into()));
         self
     }
 
@@ -280,6 +283,7 @@ impl Server {
             self.users_file.next_check(),
             self.mapper.removal_deadline(),
             self.hooks.deadline(),
+            self.reading_due(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -327,6 +331,7 @@ impl Server {
                 Message::Reload => self.reload_settings(),
                 Message::Resolved(answer) => self.on_resolved(answer),
                 Message::PortMapping(event) => self.on_port_mapping(event),
+                Message::SettingsRead => self.take_fresh_settings(Duration::ZERO),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
                 Message::Ended(number) => {
                     if let Err(client) = self.sessions.remove(number) {
