@@ -108,7 +108,8 @@ impl Server {
                 let settings = (lock(&reload))();
                 self.take_settings(users_file, settings);
             }
-            (Wanted::Users | Wanted::Settings, _) => self.take_users(now),
+            (Wanted::Users, _) => self.take_users(now),
+            (Wanted::Settings, None) => {}
         }
     }
 
