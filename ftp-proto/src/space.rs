@@ -64,7 +64,10 @@ mod tests {
             is_incomplete,
         };
         for (quota, expected) in [
-            (quota(Some(10), Some(5), false), "7 of 10 bytes, 2 of 5 files"),
+            (
+                quota(Some(10), Some(5), false),
+                "7 of 10 bytes, 2 of 5 files",
+            ),
             (quota(Some(10), None, false), "7 of 10 bytes, 2 files"),
             (
                 quota(None, Some(5), true),

@@ -155,10 +155,7 @@ mod tests {
         let unknown = || Candidate::unknown(b"eve", 1, |_| Some(&one));
         assert_eq!(unknown().check(&sent), None);
         assert_eq!(unknown().decide(true), None);
-        assert_eq!(
-            Candidate::unknown(b"eve", 0, |_| None).check(&sent),
-            None
-        );
+        assert_eq!(Candidate::unknown(b"eve", 0, |_| None).check(&sent), None);
     }
 
     #[test]

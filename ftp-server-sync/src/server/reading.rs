@@ -190,7 +190,10 @@ impl Reader {
         };
         if let Ok(settings) = &settings {
             self.visit(&settings.directory);
-            settings.users.directories().for_each(|path| self.visit(path));
+            settings
+                .users
+                .directories()
+                .for_each(|path| self.visit(path));
         }
         FreshSettings::Settings(users_file, settings.into())
     }
@@ -198,7 +201,10 @@ impl Reader {
     fn read_users(&self) -> FreshSettings {
         let settings = &self.current.settings;
         self.visit(&settings.directory);
-        settings.users.directories().for_each(|path| self.visit(path));
+        settings
+            .users
+            .directories()
+            .for_each(|path| self.visit(path));
         let file = settings.users_file.as_ref();
         let users = file.map(|file| load_users(file, settings.users.clone()));
         // What is wrong with the file is reported when it is read for good.

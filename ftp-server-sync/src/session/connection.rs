@@ -8,9 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::{
-    Account, Action, Endpoints, Outcome, Output, Rights, Session, TimeoutKind,
-};
+use ftp_proto::{Account, Action, Endpoints, Outcome, Output, Rights, Session, TimeoutKind};
 use log::error;
 use mio::event::Event;
 use mio::net::TcpStream;

@@ -194,3 +194,39 @@ fn tree(current: &Current, user: &FileUser) -> Option<SessionTree> {
         mounts.collect::<Option<_>>()?,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::golden::settings;
+    use crate::fs::homes::Homes;
+    use crate::fs::share::Share;
+    use crate::nat::address_source::AddressResolver;
+    use crate::net::interfaces::Interfaces;
+
+    /// The login is refused then: its rights must not hold in another directory.
+    #[test]
+    fn without_one_of_its_directories_a_user_has_no_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        std::fs::write(&file, "anonymous::/usr:read:mount=/m,/srv,read").unwrap();
+        let settings = settings(&format!("--users {}", file.display()));
+        let share = Share::open_later(directory.path(), Arc::default());
+        let known = AddressResolver::default().known();
+        let mut current = Current::new(settings, share, Interfaces::default(), known, None);
+        let user = current
+            .settings
+            .users
+            .in_file(b"anonymous")
+            .unwrap()
+            .clone();
+        assert!(tree(&current, &user).is_some());
+        for left in [&["/usr"][..], &["/srv"], &[]] {
+            let left = left.iter().map(Path::new);
+            current.homes = Homes::default().updated(left, &current.share);
+            assert!(tree(&current, &user).is_none());
+        }
+    }
+}

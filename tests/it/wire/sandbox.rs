@@ -80,11 +80,27 @@ fn mounts_of_other_directories_are_within_reach() {
         fs::write(directory.join("file"), "text").expect("a file");
     }
     let write = |rights: &str| {
-        let mounts = format!("mount=/work,{};mount=/music,{},{rights}", path(&work), path(&music));
-        write_users(&file, &homes, &[&format!("anna:HASH:HOMES/anna:all:{mounts}")]);
+        let mounts = format!(
+            "mount=/work,{};mount=/music,{},{rights}",
+            path(&work),
+            path(&music)
+        );
+        write_users(
+            &file,
+            &homes,
+            &[&format!("anna:HASH:HOMES/anna:all:{mounts}")],
+        );
     };
     write("el");
-    let flags = ["-i", "127.0.0.1", "-p", "0", "--sandbox", "--users", path(&file)];
+    let flags = [
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "--sandbox",
+        "--users",
+        path(&file),
+    ];
     let server = Setup::from_flags_alone().flags(&flags).program();
     let mut anna = Client::greeted(server.address);
     assert_eq!(log_in(&mut anna, "anna").code, 230);

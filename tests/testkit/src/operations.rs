@@ -12,8 +12,8 @@ use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     Account, Bound, Config, DataEvent, DeniedCommands, Digest, Endpoints, ExceededQuota,
-    FileAnswer, FileRequest, FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, QuotaUse,
-    Refusal, Right, Rights, Space, TransferError, TransferId,
+    FileAnswer, FileRequest, FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, QuotaUse, Refusal,
+    Right, Rights, Space, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -139,12 +139,12 @@ const DENIED: [&str; 8] = [
 
 /// The commands, with words that are none.
 pub const VERBS: &[&str] = &[
-    "ABOR", "ACCT", "ALLO", "APPE", "AUTH", "AVBL", "CCC", "CDUP", "CWD", "DELE", "EPRT", "EPSV", "FEAT",
-    "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV",
-    "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO", "SIZE",
-    "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD", "XRMD",
-    "HASH", "RANG", "XCRC", "XSHA256", "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT", "MFF",
-    "NOSUCH", "", // The commands of transfers again, so that transfers are frequent.
+    "ABOR", "ACCT", "ALLO", "APPE", "AUTH", "AVBL", "CCC", "CDUP", "CWD", "DELE", "EPRT", "EPSV",
+    "FEAT", "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS",
+    "PASV", "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO",
+    "SIZE", "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD",
+    "XRMD", "HASH", "RANG", "XCRC", "XSHA256", "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT",
+    "MFF", "NOSUCH", "", // The commands of transfers again, so that transfers are frequent.
     "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
 ];
 

@@ -321,7 +321,17 @@ fn space(value: &str) -> Result<Space, String> {
 /// What is used of a quota, and its limits: `7 of 10 bytes, 2 of any files`; nothing for none.
 fn quota(value: &str) -> Result<Option<QuotaUse>, String> {
     let words: Vec<&str> = value.split(' ').collect();
-    let [bytes, "of", bytes_max, "bytes,", files, "of", files_max, "files"] = words[..] else {
+    let [
+        bytes,
+        "of",
+        bytes_max,
+        "bytes,",
+        files,
+        "of",
+        files_max,
+        "files",
+    ] = words[..]
+    else {
         return match value {
             "" => Ok(None),
             _ => Err(String::from("no quota")),

@@ -161,7 +161,10 @@ impl Ready {
                     FileRequest::SetModified { path, modified },
                 )
             }
-            FileVerb::Avbl => (FileQuestion::Available, FileRequest::Space(resolve(argument)?)),
+            FileVerb::Avbl => (
+                FileQuestion::Available,
+                FileRequest::Space(resolve(argument)?),
+            ),
             FileVerb::Mlst => {
                 let path = resolve(argument)?;
                 (FileQuestion::Facts(path.clone()), FileRequest::Facts(path))

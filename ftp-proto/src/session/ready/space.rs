@@ -21,7 +21,11 @@ impl Ready {
             return context.reply(Reply::ALLOCATION_SUPERFLUOUS);
         }
         let request = FileRequest::Space(self.directory.clone());
-        self.ask(context, &ALLOCATE, Ok((FileQuestion::Allocate(bytes), request)));
+        self.ask(
+            context,
+            &ALLOCATE,
+            Ok((FileQuestion::Allocate(bytes), request)),
+        );
     }
 }
 

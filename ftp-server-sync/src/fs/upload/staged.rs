@@ -227,9 +227,8 @@ impl Staged {
             // A single file can be a mount point: that keeps its name, and its lock keeps other
             // uploads away, so that names need not wait for the copy.
             Err(error) if is_of_mount_point(&error) => {
-                let copied = self.count(usage.change(), quota, |staged| {
-                    staged.copy_into_place(sync)
-                });
+                let copied =
+                    self.count(usage.change(), quota, |staged| staged.copy_into_place(sync));
                 remove_temporary(&self.target, &self.name);
                 copied
             }
@@ -303,10 +302,7 @@ impl Staged {
 }
 
 fn is_of_mount_point(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::BUSY | Errno::XDEV)
-    )
+    matches!(Errno::from_io_error(error), Some(Errno::BUSY | Errno::XDEV))
 }
 
 impl Drop for Staged {

@@ -80,7 +80,9 @@ fn the_helper_of_a_killed_server_ends_although_its_queue_is_full() {
     server.log_with("1000 runs wait already");
     server.signal(Signal::KILL);
     server.ended();
-    wait_at_most(Duration::from_secs(20), "the helper's end", || is_gone(helper));
+    wait_at_most(Duration::from_secs(20), "the helper's end", || {
+        is_gone(helper)
+    });
 }
 
 /// A server that was taken over could replace it.

@@ -167,7 +167,10 @@ fn clients_learn_what_is_used_and_what_fits() {
     assert_eq!(quota, "200 Quota: 0 of 102400 bytes, 0 of 5 files.");
     assert_eq!(store(&mut anna, "STOR a", 60 * KB).code, 226);
     for (line, expected) in [
-        ("SITE QUOTA", "200 Quota: 61440 of 102400 bytes, 1 of 5 files."),
+        (
+            "SITE QUOTA",
+            "200 Quota: 61440 of 102400 bytes, 1 of 5 files.",
+        ),
         ("AVBL", "213 40960"),
         ("AVBL /", "213 40960"),
         ("AVBL a", "550 Not a directory."),
@@ -209,7 +212,10 @@ fn clients_learn_what_is_used_and_what_fits() {
     let server = office.serve(&["--free-space-min", "1000000G"]);
     let mut boris = client(&server, "boris");
     assert_eq!(text(&mut boris, "AVBL"), "213 0");
-    assert_eq!(text(&mut boris, "ALLO 1"), "552 Only 0 bytes can be stored.");
+    assert_eq!(
+        text(&mut boris, "ALLO 1"),
+        "552 Only 0 bytes can be stored."
+    );
     server.finish();
 }
 
