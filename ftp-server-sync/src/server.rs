@@ -4,6 +4,7 @@ mod accept_failures;
 mod admission;
 mod certificate;
 mod fd_limit;
+mod fresh_settings;
 mod handle;
 mod hooks;
 mod listeners;
@@ -61,13 +62,10 @@ use handle::Message;
 use hooks::ServerHooks;
 use listeners::Listeners;
 use mapper::ServerMapper;
-use reading::SettingsReader;
+use reading::{Reload, SettingsReader};
 use refusals::{Crowding, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
-
-/// Reads the settings again. The error is a text for the log.
-type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
 ///

@@ -85,8 +85,8 @@ impl Connection {
         }
     }
 
-    /// Clients write names in the charset of `--encoding` as it is now, unless the file says another
-    /// for the user.
+    /// Clients write names in the charset of `--encoding` as it is now, unless the file has
+    /// another one for the user.
     pub(super) fn update_charset(&mut self) {
         let usual = self.current.settings.name_charset;
         let account = match &self.user {

@@ -207,8 +207,8 @@ impl HomeUsage {
         lock(&self.state).check(Amount::bytes(1), Amount::default(), quota)
     }
 
-    /// An upload begins to write this file of so many bytes under its name. False if another one
-    /// does that. To be called within a change of names.
+    /// An upload begins to write this file, which has `bytes` by now, under its name. False if
+    /// another one does that. To be called within a change of names.
     pub(crate) fn begin_to_write(&self, file: (u64, u64), bytes: i64) -> bool {
         match lock(&self.state).written.entry(file) {
             Entry::Occupied(_) => false,
