@@ -192,6 +192,12 @@ pub enum FileRequest {
     /// [`Refusal::Changed`](crate::Refusal::Changed). To protect the machine, a driver limits how
     /// many it computes at once: [`Refusal::Busy`](crate::Refusal::Busy).
     Hash(HashRequest),
+    /// How much the login can store in this directory (ALLO, AVBL):
+    /// [`FileAnswer::Space`](crate::FileAnswer::Space).
+    Space(FtpPath),
+    /// What the login has stored of its quota (SITE QUOTA):
+    /// [`FileAnswer::Quota`](crate::FileAnswer::Quota).
+    Quota,
 }
 
 /// A transfer to open.
@@ -371,15 +377,17 @@ impl FileRequest {
             | Self::ModifiedTime(path)
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }
-            | Self::Facts(path) => [Some(path), None],
+            | Self::Facts(path)
+            | Self::Space(path) => [Some(path), None],
             Self::Status(request) => request.selection.paths(),
             Self::Hash(request) => [Some(&request.path), None],
+            Self::Quota => [None, None],
         };
         paths.into_iter().flatten()
     }
 
-    /// The same request for another path, for drivers that have several directories; a rename or a
-    /// listing as it is.
+    /// The same request for another path, for drivers that have several directories; one with no
+    /// path, or with two, as it is, and a listing too.
     #[must_use]
     pub fn with_path(mut self, to: FtpPath) -> Self {
         match &mut self {
@@ -392,9 +400,10 @@ impl FileRequest {
             | Self::ModifiedTime(path)
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }
-            | Self::Facts(path) => *path = to,
+            | Self::Facts(path)
+            | Self::Space(path) => *path = to,
             Self::Hash(request) => request.path = to,
-            Self::Rename { .. } | Self::Status(_) => {}
+            Self::Rename { .. } | Self::Status(_) | Self::Quota => {}
         }
         self
     }

@@ -80,6 +80,7 @@ pub(crate) enum InfoVerb {
 /// File commands without a data connection: each sends a request to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileVerb {
+    Avbl,
     Cdup,
     Cwd,
     Dele,
@@ -123,7 +124,7 @@ pub(crate) enum DataVerb {
     Port,
 }
 
-/// Commands of a logged-in client that need nothing from the driver.
+/// Commands of a logged-in client that need nothing from the driver, but for ALLO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LocalVerb {
     Abor,
@@ -204,9 +205,10 @@ const fn row(
 pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("ABOR", Verb::Local(LocalVerb::Abor),           Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "abort the running transfer, close an open passive port"),
     row("ACCT", Verb::Local(LocalVerb::Acct),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "account", "accepted; no account is needed"),
-    row("ALLO", Verb::Local(LocalVerb::Allo),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "bytes [R record-bytes]", "accepted; no space is reserved"),
+    row("ALLO", Verb::Local(LocalVerb::Allo),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "bytes [R record-bytes]", "ask whether a file of this size fits; no space is reserved"),
     row("APPE", Verb::Transfer(TransferVerb::Appe),     Argument::Required, Access::AfterLogin, Some(Right::Append),          APPEND,       "path", "append to a file"),
     row("AUTH", Verb::Protection(ProtectionVerb::Auth), Argument::Required, Access::Tls,        None,                         OTHER,        "TLS", "protect the control connection"),
+    row("AVBL", Verb::File(FileVerb::Avbl),             Argument::Optional, Access::AfterLogin, Some(Right::Store),           OTHER,        "[path]", "show how many bytes can be stored in a directory"),
     row("CCC",  Verb::Protection(ProtectionVerb::Ccc),  Argument::None,     Access::Tls,        None,                         OTHER,        "", "refused: the control connection stays protected"),
     row("CDUP", Verb::File(FileVerb::Cdup),             Argument::None,     Access::AfterLogin, Some(Right::ChangeDirectory), OTHER,        "", "change to the parent directory"),
     row("CLNT", Verb::Info(InfoVerb::Clnt),             Argument::Required, Access::Always,     None,                         OTHER,        "name", "accepted; the name of the client program"),
@@ -243,7 +245,7 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("RMD",  Verb::File(FileVerb::Rmd),              Argument::Required, Access::AfterLogin, Some(Right::Delete),          OTHER,        "path", "remove an empty directory"),
     row("RNFR", Verb::File(FileVerb::Rnfr),             Argument::Required, Access::AfterLogin, Some(Right::Rename),          DELETE,       "path", "select the file or directory to rename"),
     row("RNTO", Verb::File(FileVerb::Rnto),             Argument::Required, Access::AfterLogin, Some(Right::Rename),          RENAME,       "path", "give it the new name"),
-    row("SITE", Verb::Site,                             Argument::Required, Access::AfterLogin, Some(Right::ChangeMode),      OTHER,        "HELP|CHMOD|UMASK|UTIME", "see SITE HELP"),
+    row("SITE", Verb::Site,                             Argument::Required, Access::AfterLogin, Some(Right::ChangeMode),      OTHER,        "HELP|CHMOD|QUOTA|UMASK|UTIME", "see SITE HELP"),
     row("SIZE", Verb::File(FileVerb::Size),             Argument::Required, Access::AfterLogin, Some(Right::List),            OTHER,        "path", "show how many bytes RETR would send"),
     row("STAT", Verb::Info(InfoVerb::Stat),             Argument::Optional, Access::Always,     Some(Right::List),            STATUS,       "[path]", "show the state of the session, or list a path"),
     row("STOR", Verb::Transfer(TransferVerb::Stor),     Argument::Required, Access::AfterLogin, Some(Right::Store),           STORE,        "path", "upload a file"),
@@ -274,10 +276,20 @@ pub(crate) static MDTM_WITH_TIME: CommandInfo =
 pub(crate) static HOME_LOOK: CommandInfo =
     row("MLST", Verb::File(FileVerb::Mlst), Argument::Required, Access::AfterLogin, Some(Right::List), OTHER, "", "");
 
-/// SITE needs the right to change permission bits, but for this.
+/// SITE needs the right to change permission bits, but for this, which sets a time.
 #[rustfmt::skip]
 pub(crate) static SITE_UTIME: CommandInfo =
     row("SITE UTIME", Verb::Site, Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
+
+/// And for this, which names no path: every login may ask for its own quota.
+#[rustfmt::skip]
+pub(crate) static SITE_QUOTA: CommandInfo =
+    row("SITE QUOTA", Verb::Site, Argument::None, Access::AfterLogin, Some(Right::Store), OTHER, "", "");
+
+/// ALLO where the login may store files: otherwise it is answered without a look.
+#[rustfmt::skip]
+pub(crate) static ALLOCATE: CommandInfo =
+    row("ALLO", Verb::Local(LocalVerb::Allo), Argument::Required, Access::AfterLogin, Some(Right::Store), OTHER, "", "");
 
 /// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT
 /// and CSID).

@@ -60,6 +60,7 @@ mod reply;
 mod rights;
 mod secret;
 mod session;
+mod space;
 #[cfg(feature = "std")]
 #[path = "std.rs"]
 mod std_conversions;
@@ -106,5 +107,6 @@ pub use reply::Reply;
 pub use rights::{Right, Rights};
 pub use secret::Secret;
 pub use session::Session;
+pub use space::{QuotaUse, Space};
 pub use timeout::{Timeout, TimeoutKind};
 pub use timers::Timers;

@@ -11,6 +11,7 @@ use crate::hash::Digest;
 use crate::listing::{Entry, EntryBatch};
 use crate::masquerade::Bound;
 use crate::refusal::Refusal;
+use crate::space::{QuotaUse, Space};
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,10 @@ pub enum FileAnswer {
     Entries(EntryBatch),
     /// To `Hash`.
     Digest(Digest),
+    /// To `Space`.
+    Space(Space),
+    /// To `Quota`; `None`: the login has none.
+    Quota(Option<QuotaUse>),
 }
 
 /// An opened transfer; the default knows nothing about it.
@@ -241,6 +246,8 @@ impl FileAnswer {
             Self::Entry(_) => "File(Entry)",
             Self::Entries(_) => "File(Entries)",
             Self::Digest(_) => "File(Digest)",
+            Self::Space(_) => "File(Space)",
+            Self::Quota(_) => "File(Quota)",
         }
     }
 }

@@ -199,6 +199,8 @@ impl Reply {
     pub(crate) const MODE_STREAM: Self = Self::fixed(200, "Mode set to S.");
     pub(crate) const STRUCTURE_FILE: Self = Self::fixed(200, "Structure set to F.");
     pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(200, "No storage allocation is needed.");
+    pub(crate) const SPACE_UNKNOWN: Self = Self::fixed(550, "The file system does not say how much is free.");
+    pub(crate) const NO_QUOTA: Self = Self::fixed(200, "Quota: none.");
     pub(crate) const LANGUAGE_ENGLISH: Self = Self::fixed(200, "Replies are in English.");
     pub(crate) const LANGUAGE_UNKNOWN: Self = Self::fixed(504, "Only English is implemented.");
     pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Each fact must end with a semicolon, for example \"type;size;\".");

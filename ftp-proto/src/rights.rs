@@ -93,7 +93,8 @@ impl Rights {
     }
 
     /// Whether some right of the set is one to change something.
-    pub(crate) const fn may_change(self) -> bool {
+    #[must_use]
+    pub const fn may_change(self) -> bool {
         self.0 & !Self::READ_ONLY.0 != 0
     }
 

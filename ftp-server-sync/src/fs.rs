@@ -25,6 +25,7 @@ mod resolve;
 pub(crate) mod root;
 pub(crate) mod share;
 pub(crate) mod share_rules;
+mod space;
 mod temporary_name;
 pub(crate) mod text_size;
 pub(crate) mod tree;

@@ -5,11 +5,13 @@ mod accept_failures;
 mod admission;
 mod certificate;
 mod fd_limit;
+mod fresh_settings;
 mod handle;
 mod hooks;
 mod listeners;
 mod mapper;
 mod port_mapping;
+mod reading;
 mod refusals;
 mod reload;
 mod report;
@@ -56,11 +58,9 @@ use handle::Message;
 use hooks::ServerHooks;
 use listeners::Listeners;
 use mapper::ServerMapper;
+use reading::{Reload, SettingsReader};
 use sessions::Sessions;
 use signals::{Request, Signals};
-
-/// Reads the settings again. The error is a text for the log.
-type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
 ///
@@ -94,7 +94,7 @@ pub struct Server {
     umask: ProcessUmask,
     descriptors: DescriptorLimit,
     signals: Signals,
-    reload: Option<Reload>,
+    reader: SettingsReader,
     delays: LoginDelays,
     accept_failures: AcceptFailures,
     mapper: ServerMapper,
@@ -177,7 +177,7 @@ impl Server {
             umask,
             descriptors,
             signals: Signals::default(),
-            reload: None,
+            reader: SettingsReader::default(),
             delays: LoginDelays::default(),
             accept_failures: AcceptFailures::default(),
             mapper: ServerMapper::default(),
@@ -205,7 +205,8 @@ impl Server {
         mut self,
         read: impl FnMut() -> Result<Settings, String> + Send + 'static,
     ) -> Self {
-        self.reload = Some(Box::new(read));
+        let read: Reload = Box::new(read);
+        self.reader.reload = Some(Arc::new(read.into()));
         self
     }
 
@@ -275,6 +276,7 @@ impl Server {
             self.users_file.next_check(),
             self.mapper.removal_deadline(),
             self.hooks.deadline(),
+            self.reading_due(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -322,6 +324,7 @@ impl Server {
                 Message::Reload => self.reload_settings(),
                 Message::Resolved(answer) => self.on_resolved(answer),
                 Message::PortMapping(event) => self.on_port_mapping(event),
+                Message::SettingsRead => self.take_fresh_settings(Duration::ZERO),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
                 Message::Ended(number) => {
                     if let Err(client) = self.sessions.remove(number) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ftp_proto::{
     Account, Action, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome,
-    Output, Rights, Session,
+    Output, Rights, Session, Space,
 };
 
 /// The passive port that is always free.
@@ -94,6 +94,8 @@ impl Dialogue {
             }
             Action::File(request) => Outcome::File(Ok(match request {
                 FileRequest::Size { .. } => FileAnswer::Size(1234),
+                FileRequest::Space(_) => FileAnswer::Space(Space::default()),
+                FileRequest::Quota => FileAnswer::Quota(None),
                 _ => FileAnswer::Done,
             })),
             Action::OpenPassive(_) => Outcome::PassiveOpened(Ok(Bound::new(PORT))),

@@ -105,8 +105,12 @@ impl Storage {
                 entry.name = path.name().to_vec();
                 return Ok(FileAnswer::Entry(entry));
             }
+            // There are no quotas.
+            FileRequest::Quota => return Ok(FileAnswer::Quota(None)),
             // Digests are not requested, as `Config::digests` is false.
-            FileRequest::Status(_) | FileRequest::Hash(_) => return Err(Refusal::Unsupported),
+            FileRequest::Status(_) | FileRequest::Hash(_) | FileRequest::Space(_) => {
+                return Err(Refusal::Unsupported);
+            }
         };
         match result {
             Ok(()) => Ok(FileAnswer::Done),

@@ -7,6 +7,7 @@ use super::Reply;
 use crate::exceeded_quota::ExceededQuota;
 use crate::path::FtpPath;
 use crate::refused_request::RefusedRequest;
+use crate::space::QuotaUse;
 
 /// The replies to refusals of the driver. Their codes depend on the command; see
 /// [`CommandInfo::refusals`](crate::command::CommandInfo).
@@ -46,6 +47,16 @@ impl Reply {
     /// A transfer that its login's quota has ended.
     pub(crate) fn quota_exceeded_by_transfer(quota: ExceededQuota) -> Self {
         Self::line(552, format!("Quota exceeded: {quota}; transfer aborted."))
+    }
+
+    /// ALLO for a file that does not fit. `available`: the bytes that can be stored.
+    pub(crate) fn too_little_space(available: u64) -> Self {
+        Self::line(552, format!("Only {available} bytes can be stored."))
+    }
+
+    /// The reply to SITE QUOTA.
+    pub(crate) fn quota(quota: &QuotaUse) -> Self {
+        Self::line(200, format!("Quota: {quota}."))
     }
 
     /// A command that its login's quota does not allow.

@@ -98,6 +98,12 @@ pub(super) enum FileQuestion {
     Home(WaitingCommand),
     Status(FileStatus),
     Hash(FileHash),
+    /// ALLO, with its number of bytes.
+    Allocate(u64),
+    /// AVBL.
+    Available,
+    /// SITE QUOTA.
+    Quota,
 }
 
 /// MDTM with a time before the path, which sets the time.
@@ -127,6 +133,8 @@ impl FileQuestion {
             Self::Facts(_) | Self::Home(_) => "File(Entry)",
             Self::Status(_) => "File(Entries)",
             Self::Hash(_) => "File(Digest)",
+            Self::Allocate(_) | Self::Available => "File(Space)",
+            Self::Quota => "File(Quota)",
             Self::ChangeDirectory(_)
             | Self::MakeDirectory(_)
             | Self::RemoveDirectory

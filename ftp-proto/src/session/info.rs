@@ -228,8 +228,9 @@ impl Context {
 
 /// The lines of FEAT, and the commands that each of them promises; none for what needs no command.
 /// The lines of HASH and MLST depend on the session.
-const FEATURES: [(&[&str], &str); 22] = [
+const FEATURES: [(&[&str], &str); 23] = [
     (&["AUTH"], "AUTH TLS"),
+    (&["AVBL"], "AVBL"),
     (&["CLNT"], "CLNT"),
     (&["EPRT"], "EPRT"),
     (&["EPSV"], "EPSV"),
@@ -263,12 +264,13 @@ fn hash_feature(selected: HashAlgorithm) -> String {
 }
 
 /// Syntax and purpose, for SITE HELP.
-const SITE_COMMANDS: [(&str, &str); 5] = [
+const SITE_COMMANDS: [(&str, &str); 6] = [
     (
         "CHMOD octal-mode path",
         "change the permission bits of a file or directory",
     ),
     ("HELP [command]", "list these commands"),
+    ("QUOTA", "show what is used of the quota of this login"),
     (
         "UMASK [octal-mode]",
         "show or set the permission bits that new files do not get",

@@ -9,6 +9,7 @@ mod home;
 mod parameters;
 mod retry;
 mod site;
+mod space;
 mod transfer;
 
 use alloc::borrow::Cow;

@@ -62,15 +62,16 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// A name that no user has. What is sent is compared with the password of one of the users,
-    /// always with that of the same one for the same name, and the login is refused.
+    /// A name that no user has. What is sent is compared with one of `count` passwords of users,
+    /// always with the same one for the same name, and the login is refused.
     pub fn unknown(
         name: &[u8],
-        mut users: impl ExactSizeIterator<Item = &'a StoredPassword>,
+        count: usize,
+        password_at: impl FnOnce(usize) -> Option<&'a StoredPassword>,
     ) -> Self {
-        let count = users.len() as u64;
-        let chosen = KEY.hash_one(name).checked_rem(count).unwrap_or_default();
-        let password = users.nth(usize::try_from(chosen).unwrap_or_default());
+        let chosen = KEY.hash_one(name).checked_rem(count as u64);
+        let chosen = chosen.and_then(|chosen| usize::try_from(chosen).ok());
+        let password = chosen.and_then(password_at);
         Self {
             comparison: password.map_or(Comparison::None, Comparison::With),
             account: None,
@@ -151,19 +152,18 @@ mod tests {
         assert_eq!(user().decide(false), None);
         assert_eq!(Candidate::open(account()).check(&wrong), Some(account()));
         assert_eq!(Candidate::refused().check(&sent), None);
-        let unknown = || Candidate::unknown(b"eve", [&one].into_iter());
+        let unknown = || Candidate::unknown(b"eve", 1, |_| Some(&one));
         assert_eq!(unknown().check(&sent), None);
         assert_eq!(unknown().decide(true), None);
-        assert_eq!(
-            Candidate::unknown(b"eve", [].into_iter()).check(&sent),
-            None
-        );
+        assert_eq!(Candidate::unknown(b"eve", 0, |_| None).check(&sent), None);
     }
 
     #[test]
     fn an_unknown_name_is_always_compared_with_the_same_password() {
         let users: Vec<StoredPassword> = ["a", "b", "c", "d"].map(plain).into();
-        let chosen = |name: u32| Candidate::unknown(&name.to_be_bytes(), users.iter());
+        let chosen = |name: u32| {
+            Candidate::unknown(&name.to_be_bytes(), users.len(), |index| users.get(index))
+        };
         let all: Vec<Candidate> = (0..200).map(chosen).collect();
         assert_eq!(all, (0..200).map(chosen).collect::<Vec<_>>());
         for user in &users {

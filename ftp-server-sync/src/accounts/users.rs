@@ -16,8 +16,15 @@ use super::users_file::{FileUser, LineProblem, UserPassword};
 pub struct Users {
     user: Option<User>,
     anonymous: Option<Rights>,
-    /// By name.
-    file: Arc<BTreeMap<String, Arc<FileUser>>>,
+    file: Arc<UsersOfFile>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct UsersOfFile {
+    by_name: BTreeMap<String, Arc<FileUser>>,
+    /// Those who have passwords, for names that no user has: a login must not take longer the more
+    /// users there are.
+    with_passwords: Vec<Arc<FileUser>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +95,7 @@ impl Users {
         let users = users.into_iter();
         let users = users.map(|user| (user.name.clone(), Arc::new(user)));
         Ok(Self {
-            file: Arc::new(users.collect()),
+            file: UsersOfFile::new(users.collect()).into(),
             ..self
         })
     }
@@ -117,14 +124,13 @@ impl Users {
 
     /// A login that takes as long as that of a user.
     fn unknown(&self, name: &[u8]) -> Candidate<'_> {
-        let in_file = self.file.values();
-        let in_file = in_file.filter_map(|user| match &user.password {
-            UserPassword::Stored(password) => Some(password),
-            UserPassword::Any | UserPassword::Locked => None,
-        });
-        let flags = self.user.iter().map(|user| &user.password);
-        let passwords: Vec<_> = in_file.chain(flags).collect();
-        Candidate::unknown(name, passwords.into_iter())
+        let in_file = &self.file.with_passwords;
+        let of_flag = self.user.as_ref().map(|user| &user.password);
+        let count = in_file.len() + usize::from(of_flag.is_some());
+        Candidate::unknown(name, count, |index| match in_file.get(index) {
+            Some(user) => stored_password(user),
+            None => of_flag,
+        })
     }
 
     /// The account for this name and password; `None`: the login is refused. Where passwords are
@@ -147,9 +153,9 @@ impl Users {
     /// The user of the file with this name, by which a client logs in.
     pub fn in_file(&self, name: &[u8]) -> Option<&Arc<FileUser>> {
         if is_anonymous(name) {
-            return self.file.get(ANONYMOUS);
+            return self.file.by_name.get(ANONYMOUS);
         }
-        self.file.get(str::from_utf8(name).ok()?)
+        self.file.by_name.get(str::from_utf8(name).ok()?)
     }
 
     /// Whether a flag lets a client log in by this name.
@@ -163,13 +169,12 @@ impl Users {
 
     /// The users of the file, in the order of their names.
     pub fn of_file(&self) -> impl ExactSizeIterator<Item = &Arc<FileUser>> {
-        self.file.values()
+        self.file.by_name.values()
     }
 
     /// Whether some user has a password that could be guessed.
     pub fn has_passwords(&self) -> bool {
-        let is_hash = |user: &Arc<FileUser>| matches!(user.password, UserPassword::Stored(_));
-        self.user.is_some() || self.file.values().any(is_hash)
+        self.user.is_some() || !self.file.with_passwords.is_empty()
     }
 
     /// Whether a client without a password may log in.
@@ -192,7 +197,24 @@ impl Users {
 
     /// The directories that the users of the file have, each as often as there are users with it.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
-        self.file.values().flat_map(|user| user.real_directories())
+        self.of_file().flat_map(|user| user.real_directories())
+    }
+}
+
+impl UsersOfFile {
+    fn new(by_name: BTreeMap<String, Arc<FileUser>>) -> Self {
+        let has_password = |user: &&Arc<FileUser>| stored_password(user).is_some();
+        Self {
+            with_passwords: by_name.values().filter(has_password).cloned().collect(),
+            by_name,
+        }
+    }
+}
+
+fn stored_password(user: &FileUser) -> Option<&StoredPassword> {
+    match &user.password {
+        UserPassword::Stored(password) => Some(password),
+        UserPassword::Any | UserPassword::Locked => None,
     }
 }
 
@@ -284,6 +306,32 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("bob"), "{shown}");
+    }
+
+    /// With every user who has a password, and no other: whose it is does not show then.
+    #[test]
+    fn unknown_names_are_compared_with_all_passwords_of_a_file() {
+        let hash = format!("$6$rounds=1000$a${}", ".".repeat(86));
+        let lines = format!(
+            "anna:{hash}:/srv/a:all\nboris:!:/srv/b:all\nanonymous::/srv/c:read\n\
+             chen:{}:/srv/d:all",
+            hash.replace("$a$", "$b$")
+        );
+        let file = crate::accounts::users_file::parse(lines.as_bytes()).unwrap();
+        let users = bob(false, false).with_file(file).unwrap();
+        assert!(users.has_passwords());
+        let mut found: Vec<Option<&PasswordHash>> = Vec::new();
+        for number in 0..200_u32 {
+            let hash = users.find(&number.to_be_bytes()).hash();
+            if !found.contains(&hash) {
+                found.push(hash);
+            }
+        }
+        // Those of two lines, and the password of the flag, which is no hash.
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.contains(&users.find(b"anna").hash()));
+        assert!(found.contains(&users.find(b"chen").hash()));
+        assert_eq!(users.check(b"boris", &Secret::new(b"")), None);
     }
 
     /// Neither the time nor the work shows which names exist.

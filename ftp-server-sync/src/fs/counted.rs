@@ -77,8 +77,8 @@ impl Root {
 
 fn lose(change: NameChange<'_>, lost: Option<CountedFile>) {
     if let Some((identity, amount)) = lost {
-        change.forget_file(identity);
-        change.finish(Amount::default() - amount, Amount::default());
+        let counted = change.forget_file(identity, amount);
+        change.finish(Amount::default() - counted, Amount::default());
     }
 }
 

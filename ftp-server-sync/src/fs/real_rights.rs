@@ -98,8 +98,9 @@ impl Root {
             FileRequest::ChangeMode { path, .. } => (path, Followed, Right::ChangeMode),
             FileRequest::SetModified { path, .. } => (path, Followed, Right::ChangeTime),
             FileRequest::Hash(request) => (&request.path, Followed, Right::Read),
+            FileRequest::Space(path) => (path, Followed, Right::Store),
             // What a listing shows is looked at entry by entry.
-            FileRequest::Facts(_) | FileRequest::Status(_) => return Ok(()),
+            FileRequest::Facts(_) | FileRequest::Status(_) | FileRequest::Quota => return Ok(()),
         };
         real.check(self, path, last, Rights::NONE.with(right))
     }

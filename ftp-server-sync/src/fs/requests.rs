@@ -59,6 +59,8 @@ impl Root {
                 let entry = self.entry_with(path, Details::FACTS, &mut Owners::default());
                 entry.map(FileAnswer::Entry)
             }
+            FileRequest::Space(path) => self.space(path).map(FileAnswer::Space),
+            FileRequest::Quota => Ok(FileAnswer::Quota(self.quota_use())),
             FileRequest::Status(_)
             | FileRequest::Hash(_)
             | FileRequest::Size {

@@ -116,7 +116,7 @@ impl Reserve {
 
 /// What this user may still write to the file system of a file or directory. `None` where the
 /// system does not say: some network and memory file systems have no size.
-fn free_bytes(file: &impl AsFd) -> Option<u64> {
+pub(super) fn free_bytes(file: &impl AsFd) -> Option<u64> {
     let status = rustix::fs::fstatvfs(file).ok()?;
     let free = status.f_bavail.saturating_mul(status.f_frsize);
     (status.f_blocks > 0).then_some(free)

@@ -91,7 +91,9 @@ impl Root {
             | FileRequest::ModifiedTime(_)
             | FileRequest::Facts(_)
             | FileRequest::Hash(_)
-            | FileRequest::Status(_) => Ok(()),
+            | FileRequest::Status(_)
+            | FileRequest::Space(_)
+            | FileRequest::Quota => Ok(()),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Message {
     Resolved(LookupResult),
     /// The router has answered, or its mappings are removed.
     PortMapping(MapperEvent),
+    /// The thread that reads settings again has ended.
+    SettingsRead,
     /// A thread that runs hooks has ended.
     HookThreadEnded,
     /// The thread of the session with this number is about to end.

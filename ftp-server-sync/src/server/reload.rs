@@ -2,7 +2,7 @@
 //! themselves, and this machine's networks.
 //!
 //! Only the main thread replaces the current settings, so two changes never interfere. Nothing in
-//! this file waits.
+//! this file waits, and what may is done in a [thread](super::reading) before.
 
 use std::fmt::Display;
 use std::io;
@@ -13,6 +13,7 @@ use log::{Level, error, info, log, warn};
 
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
+use super::reading::Wanted;
 use super::{Server, Shutdown, hooks, sandbox, shares};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
@@ -69,17 +70,24 @@ impl Server {
         log_findings(diagnose(settings, &evidence));
     }
 
-    /// Takes new settings as a whole, or none of them.
+    /// Has the settings read again.
     pub(super) fn reload_settings(&mut self) {
         if self.shutdown != Shutdown::No {
             return info!("not reloading: the server is shutting down");
         }
-        // Before the file is read.
-        let users_file = shares::watch(&self.state.current().settings, Instant::now());
-        let Some(reload) = &mut self.reload else {
+        if self.reader.reload.is_none() {
             return warn!("not reloading: there is nothing to read settings from");
-        };
-        let applied = reload().and_then(|settings| {
+        }
+        self.read_again(Wanted::Settings, Instant::now());
+    }
+
+    /// Takes settings that were read again, as a whole or not. `users_file`: as it was before.
+    pub(super) fn take_settings(
+        &mut self,
+        users_file: WatchedFiles,
+        read: Result<Settings, String>,
+    ) {
+        let applied = read.and_then(|settings| {
             self.apply(settings)
                 .map_err(|error| SystemText(&error).to_string())
         });
@@ -190,6 +198,7 @@ impl Server {
         Self::log_lines(self.addresses.check_pending(now));
         self.update_certificate(now);
         self.update_users(now);
+        self.warn_of_reading(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),

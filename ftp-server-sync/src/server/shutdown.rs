@@ -61,3 +61,48 @@ impl Server {
 
 /// The time that sessions have to end at a shutdown.
 const SESSIONS_END_MAX: Duration = Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::cli::golden::settings;
+    use crate::session::HookRun;
+    use crate::settings::HookKind;
+
+    /// It sleeps until a hook has ended, or until the time for that is over.
+    #[test]
+    fn waiting_for_hooks_keeps_no_core_busy() {
+        let directory = tempfile::tempdir().unwrap();
+        let hook = directory.path().join("hook");
+        fs::write(&hook, "#!/bin/sh\nexec sleep 1\n").unwrap();
+        fs::set_permissions(&hook, Permissions::from_mode(0o755)).unwrap();
+        let flags = format!("-i 127.0.0.1 -p 0 -d /usr --on-event {}", hook.display());
+        let mut server = Server::bind(settings(&flags)).unwrap();
+        server.hooks.start(&server.state, &server.handle);
+        let is_accepted = server.state.hooks.of(HookKind::Event).push(HookRun {
+            program: hook,
+            subject: "a test".to_owned(),
+            variables: Vec::new(),
+            time_limit: Duration::from_secs(60),
+        });
+        assert!(is_accepted);
+        server.end_now();
+        let mut rounds = 0;
+        loop {
+            server.read_messages();
+            if server.is_over() {
+                break;
+            }
+            assert_eq!(server.shutdown, Shutdown::Helpers);
+            rounds += 1;
+            assert!(rounds < 50, "the main thread does not sleep");
+            let timeout = server.next_timeout();
+            assert!(timeout.is_some(), "nothing ends the wait");
+            server.poll.poll(&mut server.events, timeout).unwrap();
+        }
+        assert!(rounds > 0, "it has not waited");
+    }
+}

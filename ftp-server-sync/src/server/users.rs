@@ -7,6 +7,7 @@ use ftp_proto::text::printable_word;
 use log::{error, info};
 
 use super::Server;
+use super::reading::Wanted;
 use super::reload::{evidence, log_findings};
 use super::sandbox::check_change;
 use super::shares::lines;
@@ -19,13 +20,17 @@ use crate::settings::Users;
 use crate::settings::load_users::load_users;
 
 impl Server {
-    /// Reads the users file again if it has changed.
+    /// Has the users file read again if it has changed.
     pub(super) fn update_users(&mut self, now: Instant) {
-        if !self.users_file.check(now) {
-            return;
+        if self.users_file.check(now) {
+            self.read_again(Wanted::Users, now);
         }
+    }
+
+    /// Takes the users file as it is now.
+    pub(super) fn take_users(&mut self, now: Instant) {
         let current = self.state.current();
-        match read_again(&current) {
+        match load(&current) {
             Ok(new) => {
                 self.users_file.accept();
                 let known = diagnose(&current.settings, &evidence(&current));
@@ -69,7 +74,7 @@ impl Server {
 }
 
 /// What is in force with the users file as it is now.
-fn read_again(current: &Current) -> Result<Current, String> {
+fn load(current: &Current) -> Result<Current, String> {
     let Some(file) = &current.settings.users_file else {
         return Ok(current.clone());
     };

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::{Action, Endpoints, Outcome, Output, Session, TimeoutKind};
+use ftp_proto::{Account, Action, Endpoints, Outcome, Output, Rights, Session, TimeoutKind};
 use log::error;
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -53,6 +53,8 @@ pub(super) struct Connection {
     pub(super) tree: SessionTree,
     /// The user of `--users` who has logged in.
     pub(super) user: Option<SessionUser>,
+    /// What flags have given to the user who has logged in, or did last.
+    pub(super) account_of_flags: Account,
     /// The share of the transfer's file when that was opened.
     pub(super) share_state: ShareState,
     /// The server is shutting down: the session ends once no transfer runs or opens, and no digest.
@@ -137,6 +139,7 @@ impl Connection {
             generation,
             tree: SessionTree::new(current.share.clone()),
             user: None,
+            account_of_flags: Account::new(Rights::NONE),
             share_state: ShareState::default(),
             rate_limits: RateLimits::new(current.settings.rates, now),
             current,
@@ -208,12 +211,16 @@ impl Connection {
         let generation = self.server.generation();
         if generation != self.generation {
             self.generation = generation;
+            let charset = self.current.settings.name_charset;
             self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
             let rules = self.current.share.rules().clone();
             self.tree.update_rules(|_| rules.clone());
             self.rate_limits.update(self.current.settings.rates, now);
             self.update_user(now);
+            if self.current.settings.name_charset != charset {
+                self.update_charset();
+            }
         }
     }
 

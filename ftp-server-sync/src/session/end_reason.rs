@@ -23,7 +23,7 @@ pub(super) enum EndReason {
     GaveWay,
     /// Another client got the place of one that had not logged in.
     Evicted,
-    /// The user was removed from the file, or has another home.
+    /// The user was removed from the file, has another home, or may not log in so any more.
     AccountChanged,
     /// The server is shutting down.
     ServerEnds,
@@ -66,9 +66,10 @@ impl fmt::Display for EndReason {
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),
             Self::GaveWay => f.write_str("it stalled, and another session stores the file"),
             Self::Evicted => f.write_str("no login came, and another client needs the place"),
-            Self::AccountChanged => {
-                f.write_str("the user was removed from --users, has expired, or has another home")
-            }
+            Self::AccountChanged => f.write_str(
+                "the user was removed from --users, has expired, has another home, or may not log in \
+                 like this any more (options allow, deny and tls)",
+            ),
             Self::ServerEnds => f.write_str("the server ends"),
         }
     }

@@ -82,16 +82,23 @@ impl HookQueue {
         is_accepted
     }
 
-    /// Adds a run once there is room for it, unless the queue ends before.
-    pub(crate) fn push_when_free(&self, run: HookRun) {
+    /// Adds a run once there is room for it. False: the queue has ended before, or `is_over` says
+    /// so, which is asked again and again while there is none.
+    pub(crate) fn push_when_free(&self, run: HookRun, is_over: impl Fn() -> bool) -> bool {
         let mut state = lock(&self.state);
         while !state.is_closed && state.runs.len() >= WAITING_MAX {
-            state = wait(&self.freed, state);
+            if is_over() {
+                return false;
+            }
+            let waited = self.freed.wait_timeout(state, LOOK_AFTER);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        if !state.is_closed {
-            state.runs.push_back(run);
-            self.filled.notify_one();
+        if state.is_closed {
+            return false;
         }
+        state.runs.push_back(run);
+        self.filled.notify_one();
+        true
     }
 
     /// The next run, once there is one. `None`: the queue is closed, and no run is left.
@@ -142,6 +149,9 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, QueueState>) -> MutexGuar
 
 /// Enough for a client that mirrors a directory; with long paths a few megabytes.
 pub(crate) const WAITING_MAX: usize = 1000;
+
+/// Between two looks whether there is still someone to wait for.
+const LOOK_AFTER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
@@ -212,15 +222,31 @@ mod tests {
     fn who_may_wait_for_room_gets_it() {
         let queue = HookQueue::default();
         for number in 0..WAITING_MAX {
-            queue.push_when_free(run(number));
+            assert!(queue.push_when_free(run(number), || true));
         }
         std::thread::scope(|scope| {
-            scope.spawn(|| queue.push_when_free(run("the last")));
+            scope.spawn(|| assert!(queue.push_when_free(run("the last"), || false)));
             for _ in 0..WAITING_MAX {
                 assert!(next(&queue).is_some());
             }
             assert_eq!(next(&queue).as_deref(), Some("the last"));
         });
+    }
+
+    #[test]
+    fn a_wait_for_room_ends_with_its_reason_or_with_the_queue() {
+        let queue = HookQueue::default();
+        for number in 0..WAITING_MAX {
+            assert!(queue.push(run(number)));
+        }
+        assert!(!queue.push_when_free(run("one too many"), || true));
+        let looks = std::cell::Cell::new(0);
+        let is_over = || looks.replace(looks.get() + 1) == 2;
+        assert!(!queue.push_when_free(run("one too many"), is_over));
+        assert_eq!(looks.get(), 3);
+        queue.close();
+        assert!(!queue.push_when_free(run("too late"), || false));
+        assert_eq!(queue.stop(), WAITING_MAX);
     }
 
     /// A thread that waits for a run is woken by one, and by the end.

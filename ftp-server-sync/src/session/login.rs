@@ -205,6 +205,7 @@ impl Connection {
             None => WRITE,
         });
         let account = self.user_account().unwrap_or_else(|| {
+            self.account_of_flags = account.clone();
             let charset = self.current.settings.name_charset;
             charset.apply(account)
         });

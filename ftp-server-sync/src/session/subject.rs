@@ -66,6 +66,8 @@ pub(super) fn file_request(request: &FileRequest, command: Option<&str>) -> Stri
         FileRequest::Hash(request) => {
             format!("{} of {}", request.algorithm.name(), shown(&request.path))
         }
+        FileRequest::Space(path) => with("AVBL", path),
+        FileRequest::Quota => "SITE QUOTA".to_owned(),
         FileRequest::Status(listing) => with("STAT", &listing.selection.path),
     }
 }

@@ -85,6 +85,18 @@ impl Connection {
         }
     }
 
+    /// Clients write names in the charset of `--encoding` as it is now, unless the file has
+    /// another one for the user.
+    pub(super) fn update_charset(&mut self) {
+        let usual = self.current.settings.name_charset;
+        let account = match &self.user {
+            Some(session_user) => account(&session_user.user, usual),
+            None => usual.apply(self.account_of_flags.clone()),
+        };
+        // Without effect where no user has logged in.
+        self.session.handle_account(account);
+    }
+
     /// Takes what the file says now about the user of this session.
     pub(super) fn update_user(&mut self, now: Instant) {
         let Some(session_user) = &mut self.user else {
@@ -92,8 +104,16 @@ impl Connection {
         };
         let known = &session_user.user;
         let found = self.current.settings.users.in_file(known.name.as_bytes());
-        let is_valid =
-            |user: &&Arc<FileUser>| user.is_valid_at(unix_seconds()) && user.has_tree_of(known);
+        let peer = self.session.endpoints().peer().ip();
+        let is_clear = self.control.tls().is_none();
+        // As at a login, and in the same tree.
+        let is_valid = |user: &&Arc<FileUser>| {
+            let options = &user.options;
+            user.is_valid_at(unix_seconds())
+                && user.has_tree_of(known)
+                && options.access.check(peer).is_ok()
+                && !(options.tls_required && is_clear)
+        };
         let Some(user) = found.filter(is_valid) else {
             self.log.set_end_reason(EndReason::AccountChanged);
             self.session.handle_account_withdrawn();
@@ -173,4 +193,40 @@ fn tree(current: &Current, user: &FileUser) -> Option<SessionTree> {
         home,
         mounts.collect::<Option<_>>()?,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::golden::settings;
+    use crate::fs::homes::Homes;
+    use crate::fs::share::Share;
+    use crate::nat::address_source::AddressResolver;
+    use crate::net::interfaces::Interfaces;
+
+    /// The login is refused then: its rights must not hold in another directory.
+    #[test]
+    fn without_one_of_its_directories_a_user_has_no_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        std::fs::write(&file, "anonymous::/usr:read:mount=/m,/srv,read").unwrap();
+        let settings = settings(&format!("--users {}", file.display()));
+        let share = Share::open_later(directory.path(), Arc::default());
+        let known = AddressResolver::default().known();
+        let mut current = Current::new(settings, share, Interfaces::default(), known, None);
+        let user = current
+            .settings
+            .users
+            .in_file(b"anonymous")
+            .unwrap()
+            .clone();
+        assert!(tree(&current, &user).is_some());
+        for left in [&["/usr"][..], &["/srv"], &[]] {
+            let left = left.iter().map(Path::new);
+            current.homes = Homes::default().updated(left, &current.share);
+            assert!(tree(&current, &user).is_none());
+        }
+    }
 }

@@ -89,7 +89,7 @@ impl Settings {
     pub(super) fn changes_files(&self) -> bool {
         let user = self.users.user().map(|(_, rights)| rights);
         let mut logins = self.users.anonymous().into_iter().chain(user);
-        logins.any(|rights| rights != Rights::READ_ONLY)
+        logins.any(Rights::may_change)
     }
 }
 
@@ -106,7 +106,7 @@ fn mounts_needed(user: &FileUser) -> impl Iterator<Item = NeededPath> {
 /// What the user does in the directory that is seen there.
 pub(super) fn access(user: &FileUser, seen: &FtpPath) -> AllowedAccess {
     let rights = user.rights_in(seen);
-    if rights.iter().all(|rights| *rights == Rights::READ_ONLY) {
+    if !rights.iter().any(|rights| rights.may_change()) {
         AllowedAccess::Read
     } else {
         AllowedAccess::Change
@@ -140,6 +140,29 @@ mod tests {
             .map(|needed| format!("{} {:?}", needed.path.display(), needed.access))
             .collect();
         assert_eq!(needed, ["/srv/a Change", "/srv/b Read", "/srv/c Change"]);
+    }
+
+    #[test]
+    fn only_rights_that_change_something_need_the_right_to_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        for (rights, options, expected) in [
+            ("none", "", "Read"),
+            ("el", "", "Read"),
+            ("r", "", "Read"),
+            ("read", ":dir=/a,none;dir=/b,el", "Read"),
+            ("none", ":dir=/in,dropbox", "Change"),
+            ("elT", "", "Change"),
+            ("dropbox", "", "Change"),
+        ] {
+            let line = format!("anonymous::/usr:{rights}{options}");
+            std::fs::write(&file, line).unwrap();
+            let settings = settings(&format!("--users {}", file.display()));
+            let needed = settings.sandbox_needs().into_iter();
+            let mut homes = needed.filter(|needed| needed.name == "a home in --users");
+            let home = homes.next().map(|home| format!("{:?}", home.access));
+            assert_eq!(home.as_deref(), Some(expected), "{rights}{options}");
+        }
     }
 
     #[test]

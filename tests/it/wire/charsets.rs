@@ -250,7 +250,7 @@ fn the_locale_suggests_a_charset() {
 }
 
 #[test]
-fn a_reload_changes_the_charset_of_new_logins() {
+fn a_reload_changes_the_charset_of_all_sessions() {
     let setup = Setup::without_account().host("127.0.0.1");
     let file = setup.directory().join("ftp.conf");
     let common = format!("username {USER}\npassword {PASSWORD}\n");
@@ -265,12 +265,16 @@ fn a_reload_changes_the_charset_of_new_logins() {
     wait_until("a login with the new charset", || {
         server.client().fetch("NLST") == b"\xa4\xa4\xa4\xe5\r\n"
     });
-    assert_eq!(old.fetch("NLST"), [CHINESE, b"\r\n"].concat());
+    assert_eq!(old.fetch("NLST"), b"\xa4\xa4\xa4\xe5\r\n");
+    old.command("OPTS UTF8 ON", 200);
+    assert_eq!(old.fetch("NLST"), "中文\r\n".as_bytes());
+    old.command("OPTS UTF8 OFF", 200);
     fs::write(&file, &common).expect("a configuration");
     server.reload();
     wait_until("a login without a charset", || {
         server.client().fetch("NLST") == "中文\r\n".as_bytes()
     });
+    assert_eq!(old.fetch("NLST"), "中文\r\n".as_bytes());
 }
 
 /// The lines of a listing of names in bytes, sorted.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use tempfile::TempDir;
@@ -172,6 +173,37 @@ fn a_running_session_announces_the_address_of_a_name() {
     wait_until("the name's address by the map", || {
         announced(&mut client) == Ipv4Addr::LOCALHOST
     });
+}
+
+/// What reads the settings stands for a directory on a disk that does not answer.
+#[test]
+fn clients_are_served_while_the_settings_are_read() {
+    let (release, released) = mpsc::channel::<()>();
+    let reads = AtomicUsize::new(0);
+    let setup = Setup::new().settings(move |settings| {
+        let number = reads.fetch_add(1, Ordering::Relaxed);
+        if number == 1 {
+            let _ = released.recv();
+        }
+        if number == 2 {
+            settings.banner = Some("the second reload".to_owned());
+        }
+    });
+    let server = setup.in_process();
+    server.reload();
+    // The main thread accepts them.
+    let mut first = server.client();
+    first.expect_in_step();
+    server.client().expect_in_step();
+    // It is not forgotten.
+    server.reload();
+    server.client().expect_in_step();
+    drop(release);
+    wait_until("both reloads", || {
+        let mut client = Client::connect(server.address);
+        client.reply().text().contains("the second reload")
+    });
+    first.expect_in_step();
 }
 
 /// Neither a file with an error nor an address that the system refuses changes anything; the next

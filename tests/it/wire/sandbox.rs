@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use rustls::version::TLS13;
 use tempfile::TempDir;
 
+use super::users::{log_in, write_users};
 use crate::support::certificates::trusting_any;
 use crate::support::client::Client;
 use crate::support::client_program::path;
@@ -65,6 +66,59 @@ fn clients_notice_nothing() {
     client.store("STOR again", "text");
     let log = server.finish();
     assert!(!log.contains(" ERROR "), "{log}");
+}
+
+/// Each has a rule of its own, with as many rights as its user has there.
+#[test]
+fn mounts_of_other_directories_are_within_reach() {
+    let place = TempDir::new().expect("a temporary directory");
+    let [file, homes] = ["users", "homes"].map(|name| place.path().join(name));
+    let other = TempDir::new().expect("a temporary directory");
+    let [work, music] = ["a/work", "b/music"].map(|name| other.path().join(name));
+    for directory in [&homes.join("anna"), &work, &music] {
+        fs::create_dir_all(directory).expect("a directory");
+        fs::write(directory.join("file"), "text").expect("a file");
+    }
+    let write = |rights: &str| {
+        let mounts = format!(
+            "mount=/work,{};mount=/music,{},{rights}",
+            path(&work),
+            path(&music)
+        );
+        write_users(
+            &file,
+            &homes,
+            &[&format!("anna:HASH:HOMES/anna:all:{mounts}")],
+        );
+    };
+    write("el");
+    let flags = [
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "--sandbox",
+        "--users",
+        path(&file),
+    ];
+    let server = Setup::from_flags_alone().flags(&flags).program();
+    let mut anna = Client::greeted(server.address);
+    assert_eq!(log_in(&mut anna, "anna").code, 230);
+    anna.store("STOR work/new", "bytes");
+    assert_eq!(anna.fetch("RETR work/new"), b"bytes");
+    anna.command("RNFR work/new", 350);
+    anna.command("RNTO work/file", 250);
+    anna.command("DELE work/file", 250);
+    assert_eq!(anna.fetch("NLST music"), b"music/file\r\n");
+    anna.command("RETR music/file", 550);
+    anna.command("DELE music/file", 550);
+    anna.command("MKD music/new", 550);
+    assert_eq!(anna.fetch("RETR file"), b"text");
+    // Where no right changes anything, the rule is one to read.
+    write("all");
+    server.signal(Signal::HUP);
+    server.log_with("--sandbox keeps the server from the right to change it");
+    server.finish();
 }
 
 /// The directory for it does not exist yet.

@@ -87,13 +87,13 @@ impl Scene {
     }
 }
 
-fn log_in(client: &mut Client, name: &str) -> Reply {
+pub(super) fn log_in(client: &mut Client, name: &str) -> Reply {
     client.command(format!("USER {name}"), 331);
     client.send(format!("PASS {SECRET}"));
     client.reply()
 }
 
-fn write_users(file: &Path, homes: &Path, lines: &[&str]) {
+pub(super) fn write_users(file: &Path, homes: &Path, lines: &[&str]) {
     let text = lines.join("\n").replace("HASH", HASH);
     let text = text.replace("HOMES", path(homes));
     // At once: a server that reads half of it would refuse that.

@@ -12,8 +12,8 @@ use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     Account, Bound, Config, DataEvent, DeniedCommands, Digest, Endpoints, ExceededQuota,
-    FileAnswer, FileRequest, FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, Refusal, Right,
-    Rights, TransferError, TransferId,
+    FileAnswer, FileRequest, FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, QuotaUse, Refusal,
+    Right, Rights, Space, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -139,12 +139,12 @@ const DENIED: [&str; 8] = [
 
 /// The commands, with words that are none.
 pub const VERBS: &[&str] = &[
-    "ABOR", "ACCT", "ALLO", "APPE", "AUTH", "CCC", "CDUP", "CWD", "DELE", "EPRT", "EPSV", "FEAT",
-    "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV",
-    "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO", "SIZE",
-    "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD", "XRMD",
-    "HASH", "RANG", "XCRC", "XSHA256", "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT", "MFF",
-    "NOSUCH", "", // The commands of transfers again, so that transfers are frequent.
+    "ABOR", "ACCT", "ALLO", "APPE", "AUTH", "AVBL", "CCC", "CDUP", "CWD", "DELE", "EPRT", "EPSV",
+    "FEAT", "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS",
+    "PASV", "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO",
+    "SIZE", "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD",
+    "XRMD", "HASH", "RANG", "XCRC", "XSHA256", "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT",
+    "MFF", "NOSUCH", "", // The commands of transfers again, so that transfers are frequent.
     "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
 ];
 
@@ -332,6 +332,8 @@ fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
         FileRequest::Size { .. } => FileAnswer::Size(u64::MAX >> (choice % 64)),
         FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
         FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
+        FileRequest::Space(_) => FileAnswer::Space(space(choice)),
+        FileRequest::Quota => FileAnswer::Quota(quota(choice)),
         FileRequest::Hash(_) => FileAnswer::Digest(Digest::new([choice; 4], choice.into())),
         FileRequest::Status(_) => {
             let entries = (0..choice % 128).map(entry).collect();
@@ -341,6 +343,24 @@ fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
         }
         _ => FileAnswer::Done,
     }
+}
+
+/// How much can be stored: of some, the driver does not know it.
+fn space(choice: u8) -> Space {
+    let mut space = Space::default();
+    space.available = (choice % 4 != 3).then_some(u64::MAX >> (choice % 64));
+    space.file_max = (choice % 4 == 1).then_some(choice.into());
+    space
+}
+
+/// What is used of a quota; some logins have none.
+fn quota(choice: u8) -> Option<QuotaUse> {
+    let mut quota = QuotaUse::default();
+    (quota.bytes, quota.files) = (choice.into(), 1);
+    quota.bytes_max = (choice % 4 != 2).then_some(100);
+    quota.files_max = (choice % 4 != 1).then_some(5);
+    quota.is_incomplete = choice % 8 == 7;
+    (choice % 4 != 3).then_some(quota)
 }
 
 /// An entry of a listing.

@@ -69,6 +69,7 @@ const AGAIN: &str = "the command is out of sequence: the connection is already p
 const NO_TLS: &str = "TLS is not offered";
 const SITE_HELP: &str = "SITE HELP uses the code of HELP";
 const SITE_FILE: &str = "SITE CHMOD uses the code of other commands on files";
+const ALLOCATION: &str = "the file does not fit; STOR has this code too";
 const LOCAL: &str = "reading the file failed; RETR has this code too";
 const RANGE: &str = "the file does not have these bytes; RFC 1123 uses this code for REST";
 const NO_PATH: &str = "there is no argument, or it is not a path";
@@ -86,6 +87,7 @@ pub const REASONS: &[&str] = &[
     NO_TLS,
     SITE_HELP,
     SITE_FILE,
+    ALLOCATION,
     LOCAL,
     RANGE,
     NO_PATH,
@@ -98,12 +100,14 @@ pub const REASONS: &[&str] = &[
 const CODES: &[CommandCodes] = &[
     row("ABOR", &[225, 226, 501, 502],                           &[(530, NO_LOGIN)]),
     row("ACCT", &[202, 230, 501, 503, 530],                      &[]),
-    row("ALLO", &[200, 202, 501, 504, 530],                      &[]),
+    row("ALLO", &[200, 202, 501, 504, 530],                      &[(552, ALLOCATION)]),
     // RFC 1123, section 4.1.2.11, adds 554 and 555 to commands after REST; RFC 4217, section 10,
     // adds 521 and 522 to commands that open a data connection.
     row("APPE", &[226, 250, 425, 426, 450, 451, 452, 501, 502, 521, 522, 530, 532, 550, 551, 552, 553, 554, 555], &[]),
     // RFC 2228, RFC 4217.
     row("AUTH", &[234, 334, 431, 501, 502, 504, 534],            &[(503, AGAIN)]),
+    // draft-peterson-streamlined-ftp-command-extensions.
+    row("AVBL", &[213, 501, 502, 530, 550],                      &[]),
     row("CCC",  &[200, 501, 530, 533, 534],                      &[(502, NO_TLS), (503, AGAIN)]),
     // RFC 959, section 5.4, lists 200; section 4.1.1 refers to the codes of CWD.
     row("CDUP", &[200, 250, 501, 502, 530, 550],                 &[]),

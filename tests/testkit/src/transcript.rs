@@ -19,7 +19,7 @@ use std::num::NonZeroU16;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     Account, AsciiConversion, Bound, ClientRule, Config, Digest, Endpoints, FileAnswer, FtpPath,
-    Kept, Opened, Outcome, OuterPorts, PublicAddress, Right, Rights,
+    Kept, Opened, Outcome, OuterPorts, PublicAddress, QuotaUse, Right, Rights, Space,
 };
 
 use crate::operations;
@@ -291,6 +291,8 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
+        "space" => Outcome::File(Ok(FileAnswer::Space(space(value)?))),
+        "quota" => Outcome::File(Ok(FileAnswer::Quota(quota(value)?))),
         "digest" => Outcome::File(Ok(FileAnswer::Digest(digest(value)?))),
         "entry" => Outcome::File(Ok(FileAnswer::Entry(operations::entry(0)))),
         "entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, true)?))),
@@ -305,6 +307,53 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         .map_err(|misuse| misuse.to_string())?;
     sim.take();
     Ok(())
+}
+
+/// What can be stored, and the size of the largest file, each in bytes or `any`: `100 any`.
+fn space(value: &str) -> Result<Space, String> {
+    let (available, file_max) = value.split_once(' ').ok_or("no size of a file")?;
+    let mut space = Space::default();
+    space.available = limit(available)?;
+    space.file_max = limit(file_max)?;
+    Ok(space)
+}
+
+/// What is used of a quota, and its limits: `7 of 10 bytes, 2 of any files`; nothing for none.
+fn quota(value: &str) -> Result<Option<QuotaUse>, String> {
+    let words: Vec<&str> = value.split(' ').collect();
+    let [
+        bytes,
+        "of",
+        bytes_max,
+        "bytes,",
+        files,
+        "of",
+        files_max,
+        "files",
+    ] = words[..]
+    else {
+        return match value {
+            "" => Ok(None),
+            _ => Err(String::from("no quota")),
+        };
+    };
+    let mut quota = QuotaUse::default();
+    quota.bytes = limit(bytes)?.ok_or("no number")?;
+    quota.files = limit(files)?.ok_or("no number")?;
+    quota.bytes_max = limit(bytes_max)?;
+    quota.files_max = limit(files_max)?;
+    Ok(Some(quota))
+}
+
+/// A number, or `any`.
+fn limit(word: &str) -> Result<Option<u64>, String> {
+    match word {
+        "any" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| String::from("no number")),
+    }
 }
 
 /// A digest in hexadecimal digits, and of how many bytes: `00ff of 12`.

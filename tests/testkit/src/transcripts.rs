@@ -187,6 +187,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "shutdown-during-handshake"
     "shutdown-during-transfer"
     "site"
+    "space"
     "status-in-transfer"
     "stou"
     "stranger-on-the-data-port"

@@ -182,7 +182,7 @@ impl Ready {
         let reply = match verb {
             LocalVerb::Abor => return self.abort_idle(context),
             LocalVerb::Acct => Reply::ACCOUNT_SUPERFLUOUS,
-            LocalVerb::Allo => Self::allocate(argument),
+            LocalVerb::Allo => return self.allocate(context, argument),
             LocalVerb::Mode => Self::transfer_mode(argument),
             LocalVerb::Pwd => self.print_directory(context),
             LocalVerb::Rang => self.set_range(argument),

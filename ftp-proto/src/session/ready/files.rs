@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Ready;
+use super::{Ready, space};
 use crate::action::FileRequest;
 use crate::command::{CommandInfo, FileVerb, MDTM_WITH_TIME, split_word};
 use crate::date::{parse_time_val, time_val};
@@ -84,6 +84,8 @@ impl Ready {
             return true;
         }
         let reply = match (question, result) {
+            // What the driver cannot say is no reason against an upload.
+            (FileQuestion::Allocate(_), Err(_)) => Reply::ALLOCATION_SUPERFLUOUS,
             (_, Err(reason)) => refusal(command, reason),
             (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
                 status.add(&batch, self.names(context));
@@ -159,6 +161,10 @@ impl Ready {
                     FileRequest::SetModified { path, modified },
                 )
             }
+            FileVerb::Avbl => (
+                FileQuestion::Available,
+                FileRequest::Space(resolve(argument)?),
+            ),
             FileVerb::Mlst => {
                 let path = resolve(argument)?;
                 (FileQuestion::Facts(path.clone()), FileRequest::Facts(path))
@@ -185,6 +191,9 @@ impl Ready {
     }
 
     fn reply_to(&mut self, context: &Context, question: FileQuestion, answer: FileAnswer) -> Reply {
+        if let Some(reply) = space::reply(&question, &answer) {
+            return reply;
+        }
         match (question, answer) {
             (FileQuestion::ChangeDirectory(path), _) => {
                 self.directory = path;
@@ -227,7 +236,10 @@ impl Ready {
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
                 | FileQuestion::Hash(_)
-                | FileQuestion::ModifiedTime(_),
+                | FileQuestion::ModifiedTime(_)
+                | FileQuestion::Allocate(_)
+                | FileQuestion::Available
+                | FileQuestion::Quota,
                 _,
             ) => Reply::LOCAL_ERROR,
         }

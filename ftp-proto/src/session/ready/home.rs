@@ -58,7 +58,8 @@ fn may_mean_home(verb: Verb, argument: &[u8]) -> bool {
             FileVerb::Dele | FileVerb::Mkd | FileVerb::Rmd | FileVerb::Rnfr | FileVerb::Rnto => {
                 false
             }
-            FileVerb::Cdup
+            FileVerb::Avbl
+            | FileVerb::Cdup
             | FileVerb::Cwd
             | FileVerb::Mdtm
             | FileVerb::Mfmt

@@ -1,5 +1,5 @@
 //! Commands that need nothing from the driver: PWD, and the parameters of transfers TYPE, MODE,
-//! STRU, ALLO and REST.
+//! STRU and REST.
 
 use super::Ready;
 use crate::action::Representation;
@@ -60,25 +60,6 @@ impl Ready {
         match &argument.trim_ascii().to_ascii_uppercase()[..] {
             b"F" => Reply::STRUCTURE_FILE,
             other => parameter_refusal(matches!(other, b"R" | b"P")),
-        }
-    }
-
-    pub(super) fn allocate(argument: &[u8]) -> Reply {
-        let mut words = argument.trim_ascii().split(|&byte| byte == b' ');
-        let mut number = || words.next().and_then(parse_decimal::<u64>).is_some();
-        let has_bytes = number();
-        let is_well_formed = has_bytes
-            && match words.next() {
-                None => true,
-                Some(record) if record.eq_ignore_ascii_case(b"R") => {
-                    words.next().and_then(parse_decimal::<u64>).is_some() && words.next().is_none()
-                }
-                Some(_) => false,
-            };
-        if is_well_formed {
-            Reply::ALLOCATION_SUPERFLUOUS
-        } else {
-            Reply::ARGUMENT_SYNTAX
         }
     }
 }

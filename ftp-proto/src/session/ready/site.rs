@@ -1,9 +1,9 @@
-//! SITE: commands that each server defines itself. HELP, CHMOD, UMASK and UTIME work as on
+//! SITE: commands that each server defines itself. HELP, CHMOD, QUOTA, UMASK and UTIME work as on
 //! other servers.
 
 use super::Ready;
 use crate::action::FileRequest;
-use crate::command::{CommandInfo, SITE_UTIME, split_word};
+use crate::command::{CommandInfo, SITE_QUOTA, SITE_UTIME, split_word};
 use crate::date::parse_time_val;
 use crate::reply::Reply;
 use crate::rights::Right;
@@ -31,6 +31,11 @@ impl Ready {
                 let request = self.set_time(context, rest);
                 return self.ask(context, &SITE_UTIME, request);
             }
+            b"QUOTA" if rest.trim_ascii().is_empty() => {
+                let request = (FileQuestion::Quota, FileRequest::Quota);
+                return self.ask(context, &SITE_QUOTA, Ok(request));
+            }
+            b"QUOTA" => Reply::NO_ARGUMENT_TAKEN,
             b"UMASK" => self.set_umask(context.config.umask, command, rest.trim_ascii()),
             b"" => Reply::ARGUMENT_NEEDED,
             _ => Reply::UNKNOWN_SITE_COMMAND,

@@ -22,13 +22,15 @@ use crate::settings::QUOTA_FILE;
 use crate::settings::file::reason;
 
 /// Counts and stores as long as it exists.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct QuotaKeeper {
     /// The homes of users with quotas.
     homes: BTreeSet<PathBuf>,
     running: Option<RunningKeeper>,
     /// Sessions may have changed homes: what is stored from before does not hold any more.
     has_begun: bool,
+    /// For the thread's stack.
+    stack_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,17 @@ struct KeptHome {
     is_exact: bool,
 }
 
+impl Default for QuotaKeeper {
+    fn default() -> Self {
+        Self {
+            homes: BTreeSet::new(),
+            running: None,
+            has_begun: false,
+            stack_bytes: STACK_BYTES,
+        }
+    }
+}
+
 impl QuotaKeeper {
     /// Keeps the counts of these homes and no others; those that it has counted are not
     /// counted again. The first call with a home opens the file in the state directory.
@@ -90,7 +103,7 @@ impl QuotaKeeper {
             }
             let running = match &mut self.running {
                 Some(running) => running,
-                none => match RunningKeeper::start(state) {
+                none => match RunningKeeper::start(state, self.stack_bytes) {
                     Ok(started) => none.insert(started),
                     Err(error) => {
                         // All of them are new to the next call.
@@ -145,7 +158,7 @@ impl QuotaKeeper {
 }
 
 impl RunningKeeper {
-    fn start(state: &Path) -> io::Result<Self> {
+    fn start(state: &Path, stack_bytes: usize) -> io::Result<Self> {
         let (file, stored) = open(state);
         let (sender, requests) = unbounded();
         let stop = Arc::new(AtomicBool::new(false));
@@ -159,7 +172,7 @@ impl RunningKeeper {
         };
         let (guard, end) = bounded(0);
         let builder = thread::Builder::new().name("quotas".to_owned());
-        builder.spawn(move || {
+        builder.stack_size(stack_bytes).spawn(move || {
             let _guard: Sender<Infallible> = guard;
             worker.run();
         })?;
@@ -358,3 +371,9 @@ const SAVE_AFTER: Duration = Duration::from_secs(60);
 
 /// How long the end of the server waits for the thread.
 const END_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Only the pages that are used need memory. A buffer of names is on the heap.
+const STACK_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

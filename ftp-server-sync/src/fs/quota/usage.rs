@@ -4,7 +4,8 @@
 //! will create, that has no name yet. Both together are compared with a quota, and each upload adds
 //! to them before it writes: so parallel uploads together never exceed the quota.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::sync::{Mutex, MutexGuard};
 
@@ -24,8 +25,9 @@ pub(crate) struct Amount {
 #[derive(Debug, Default)]
 pub(crate) struct HomeUsage {
     state: Mutex<UsageState>,
-    /// Held while a file gets or loses a name, or is written under one, and what the name counted
-    /// before is looked up. Two sessions that remove one file would count it twice otherwise.
+    /// Held while a file gets or loses a name, and what the name counted before is looked up. Two
+    /// sessions that remove one file would count it twice otherwise. Not held while bytes move,
+    /// which may take long: other sessions in this home would wait.
     names: Mutex<()>,
 }
 
@@ -37,8 +39,9 @@ struct UsageState {
     is_counted: bool,
     used: Amount,
     pending: Amount,
-    /// The files, by device and inode, that uploads are writing under their names.
-    written: BTreeSet<(u64, u64)>,
+    /// The files, by device and inode, that uploads are writing under their names, and the bytes
+    /// that `used` has of each.
+    written: BTreeMap<(u64, u64), i64>,
     /// Changes of the home that have begun and not ended.
     changing: u32,
     /// How many changes have ended.
@@ -53,7 +56,9 @@ struct Changing<'a>(&'a HomeUsage);
 #[derive(Debug)]
 pub(crate) struct NameChange<'a> {
     changing: Changing<'a>,
-    /// `None`: no user has a quota. A count that was begun later sees that this change goes on.
+    /// Some user has a quota. A count that was begun later sees that this change goes on.
+    is_tracked: bool,
+    /// `None`: no user has a quota, or others may change names meanwhile.
     names: Option<MutexGuard<'a, ()>>,
 }
 
@@ -129,22 +134,44 @@ impl HomeUsage {
         state.is_counted.then_some(state.used)
     }
 
+    /// What uploads have taken of a quota, with what they have not stored yet. False: what is there
+    /// from before has not been counted.
+    pub(crate) fn taken(&self) -> (Amount, bool) {
+        let state = lock(&self.state);
+        (state.used + state.pending, state.is_counted)
+    }
+
+    /// How many bytes a quota leaves; `None`: it does not limit them.
+    pub(crate) fn bytes_left(&self, quota: Quota) -> Option<u64> {
+        let (taken, _) = self.taken();
+        let max = quota.bytes_max?;
+        Some(max.saturating_sub(clamped(taken.bytes)))
+    }
+
     /// Whether nothing is changing or waits for its name.
     pub(crate) fn is_at_rest(&self) -> bool {
         let state = lock(&self.state);
         state.changing == 0 && state.pending == Amount::default() && state.written.is_empty()
     }
 
-    /// A change begins, when no other one goes on.
+    /// A change of names begins, when no other one goes on.
     pub(crate) fn name_change(&self) -> NameChange<'_> {
-        let is_tracked = {
-            let mut state = lock(&self.state);
-            state.changing += 1;
-            state.is_tracked
-        };
+        let change = self.change();
+        NameChange {
+            names: change.is_tracked.then(|| lock(&self.names)),
+            ..change
+        }
+    }
+
+    /// A change begins that other ones do not disturb: bytes move, or a name that no other session
+    /// can change gets another file.
+    pub(crate) fn change(&self) -> NameChange<'_> {
+        let mut state = lock(&self.state);
+        state.changing += 1;
         NameChange {
             changing: Changing(self),
-            names: is_tracked.then(|| lock(&self.names)),
+            is_tracked: state.is_tracked,
+            names: None,
         }
     }
 
@@ -180,12 +207,22 @@ impl HomeUsage {
         lock(&self.state).check(Amount::bytes(1), Amount::default(), quota)
     }
 
-    /// An upload begins to write this file under its name. False if another one does that.
-    pub(crate) fn begin_to_write(&self, file: (u64, u64)) -> bool {
-        lock(&self.state).written.insert(file)
+    /// An upload begins to write this file, which has `bytes` by now, under its name. False if
+    /// another one does that. To be called within a change of names.
+    pub(crate) fn begin_to_write(&self, file: (u64, u64), bytes: i64) -> bool {
+        match lock(&self.state).written.entry(file) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(bytes);
+                true
+            }
+        }
     }
 
+    /// The upload writes no more. Not within a change of names: one that has looked at the file
+    /// before its last bytes came still needs to know its size.
     pub(crate) fn end_to_write(&self, file: (u64, u64)) {
+        let _names = lock(&self.names);
         lock(&self.state).written.remove(&file);
     }
 
@@ -210,13 +247,17 @@ impl HomeUsage {
         if difference > 0 {
             state.check(amount, Amount::default(), quota)?;
         }
-        if file.is_some_and(|file| state.written.contains(&file)) {
+        if let Some(counted) = file.and_then(|file| state.written.get_mut(&file)) {
+            *counted = counted.saturating_add(difference);
             state.used += amount;
-            Ok(Amount::default())
-        } else {
-            state.pending += amount;
-            Ok(amount)
+            return Ok(Amount::default());
         }
+        // The file may have been cut before it lost its name: that has been counted.
+        if difference <= 0 {
+            return Ok(Amount::default());
+        }
+        state.pending += amount;
+        Ok(amount)
     }
 
     /// A count of the home begins.
@@ -265,12 +306,28 @@ impl UsageState {
 impl NameChange<'_> {
     /// Whether what changes has to be looked up.
     pub(crate) fn is_tracked(&self) -> bool {
-        self.names.is_some()
+        self.is_tracked
+    }
+
+    /// Other sessions may change names while this change goes on.
+    pub(crate) fn release_names(&mut self) {
+        self.names = None;
     }
 
     /// This file has lost its name: what an upload still writes to it is not found in the home.
-    pub(crate) fn forget_file(&self, file: (u64, u64)) {
-        self.changing.0.end_to_write(file);
+    /// `found`: what it was found to count. Returns what it did count: an upload may have written
+    /// to it since.
+    pub(crate) fn forget_file(&self, file: (u64, u64), found: Amount) -> Amount {
+        let counted = lock(&self.changing.0.state).written.remove(&file);
+        Amount {
+            bytes: counted.unwrap_or(found.bytes),
+            ..found
+        }
+    }
+
+    /// Whether an upload writes to this file under its name, and counts what it changes.
+    pub(crate) fn is_written(&self, file: (u64, u64)) -> bool {
+        lock(&self.changing.0.state).written.contains_key(&file)
     }
 
     /// The change has been made. `stored`: what the home has more now, and `named`: what of that

@@ -58,7 +58,9 @@ impl Tree {
             | Request::Size { path, .. }
             | Request::ModifiedTime(path)
             | Request::ChangeMode { path, .. }
-            | Request::SetModified { path, .. } => self.perform_at(path, request),
+            | Request::SetModified { path, .. }
+            | Request::Space(path) => self.perform_at(path, request),
+            Request::Quota => self.home.perform(request),
             Request::Status(_) | Request::Hash(_) => Err(Refusal::Unsupported),
         }
     }

@@ -111,7 +111,8 @@ impl UploadQuota {
         std::mem::take(&mut self.pending)
     }
 
-    /// Changes the size of a file that will be written under its name.
+    /// Changes the size of a file that will be written under its name. Other sessions may change
+    /// names meanwhile: to cut a large file may take long.
     ///
     /// # Errors
     ///
@@ -122,14 +123,17 @@ impl UploadQuota {
         change: impl FnOnce(&mut InPlace) -> io::Result<T>,
     ) -> io::Result<T> {
         let usage = self.usage();
-        let _change = usage.name_change();
+        let mut name_change = usage.name_change();
         let stat = file.stat()?;
         let identity = identity(&stat);
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
         // It may have lost its name already.
-        let is_counted = stat.st_nlink > 0 && usage.begin_to_write(identity);
+        let bytes = Amount::bytes(size).bytes;
+        let is_counted = stat.st_nlink > 0 && usage.begin_to_write(identity, bytes);
+        name_change.release_names();
         self.in_place = Some(WrittenFile {
             identity: is_counted.then_some(identity),
-            size: u64::try_from(stat.st_size).unwrap_or(0),
+            size,
         });
         let changed = change(file);
         self.count_size_within_change(file);
@@ -158,7 +162,7 @@ impl UploadQuota {
     /// Counts the size that the file has now: less was written than was taken, or it was cut.
     pub(super) fn count_size(&mut self, file: &InPlace) {
         let usage = self.usage();
-        let _change = usage.name_change();
+        let _change = usage.change();
         self.count_size_within_change(file);
     }
 

@@ -75,7 +75,7 @@ impl Receiving {
         let usage = self.quota.usage();
         let (file, changing) = match &mut self.place {
             Place::Staged(staged) => (staged.file()?, None),
-            Place::InPlace(in_place) => (in_place.file(), Some(usage.name_change())),
+            Place::InPlace(in_place) => (in_place.file(), Some(usage.change())),
         };
         self.limits.before_write(file, size, count)?;
         match changing {

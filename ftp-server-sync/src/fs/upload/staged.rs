@@ -19,6 +19,7 @@ use super::temporary::{
     NEW_FILE_MODE, create_temporary, remove_temporary, rename_if_free, sync_directory,
 };
 use super::version::Version;
+use crate::fs::quota::usage::{Amount, NameChange};
 use crate::fs::root::identity;
 
 /// A temporary. It is removed when this is dropped, unless it has taken its name.
@@ -141,15 +142,7 @@ impl Staged {
         if sync {
             file.sync_all()?;
         }
-        let usage = quota.usage();
-        let change = usage.name_change();
-        let before = self.target.counted(&change);
-        quota.check_name(change.is_tracked() && before.is_none())?;
-        let named = self.name_file(file, replace, sync);
-        let after = self.target.counted(&change);
-        self.target
-            .finish(change, (before, after), quota.take_pending());
-        named?;
+        self.name_file(file, replace, sync, quota)?;
         if sync {
             sync_directory(&self.target)?;
         }
@@ -162,18 +155,43 @@ impl Staged {
     }
 
     /// Closes the file and gives it the name, in place of what has it.
-    fn name_file(&mut self, file: File, replace: Replace, sync: bool) -> io::Result<()> {
+    fn name_file(
+        &mut self,
+        file: File,
+        replace: Replace,
+        sync: bool,
+        quota: &mut UploadQuota,
+    ) -> io::Result<()> {
         let named = match self.old {
-            None => self.rename_if_free(),
+            None => self.count(quota.usage().name_change(), quota, Self::rename_if_free),
             Some(_) => Err(ErrorKind::AlreadyExists.into()),
         };
         match named {
             Ok(()) => self.close_new(file),
             Err(error) if error.kind() == ErrorKind::AlreadyExists && replace != Replace::None => {
-                self.replace(file, replace, sync)
+                self.replace(file, replace, sync, quota)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Changes what the name leads to, and counts that. What was pending is stored then.
+    fn count(
+        &mut self,
+        change: NameChange<'_>,
+        quota: &mut UploadQuota,
+        perform: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let before = self.target.counted(&change);
+        quota.check_name(change.is_tracked() && before.is_none())?;
+        let performed = perform(self);
+        let after = self.target.counted(&change);
+        let pending = match performed {
+            Ok(()) => quota.take_pending(),
+            Err(_) => Amount::default(),
+        };
+        self.target.finish(change, (before, after), pending);
+        performed
     }
 
     /// Closes a file that has its name. The system may report a write error only now: then it loses
@@ -181,26 +199,45 @@ impl Staged {
     fn close_new(&mut self, file: File) -> io::Result<()> {
         self.has_taken_name = true;
         let closed = nix::unistd::close(file);
-        if closed.is_err()
-            && let Ok(Some(found)) = self.target.stat()
-            && identity(&found) == self.identity
-        {
-            self.target.remove_uncounted();
+        if closed.is_err() {
+            self.target.remove_if(self.identity);
         }
         Ok(closed?)
     }
 
     /// Closes the file and replaces what has the name.
-    fn replace(&mut self, file: File, replace: Replace, sync: bool) -> io::Result<()> {
+    fn replace(
+        &mut self,
+        file: File,
+        replace: Replace,
+        sync: bool,
+        quota: &mut UploadQuota,
+    ) -> io::Result<()> {
         self.take_changes(&file)?;
         // The lock lives as long as this one: another server on the same directory must not take
         // the temporary for a leftover.
         let _locked = file.try_clone();
         // The system may report a write error only now, and the old file must not be lost by it.
         nix::unistd::close(file)?;
-        self.rename_over(replace, sync)?;
-        self.has_taken_name = true;
-        Ok(())
+        let usage = quota.usage();
+        let renamed = self.count(usage.name_change(), quota, |staged| {
+            staged.rename_over(replace)
+        });
+        match renamed {
+            // A single file can be a mount point: that keeps its name, and its lock keeps other
+            // uploads away, so that names need not wait for the copy.
+            Err(error) if is_of_mount_point(&error) => {
+                let copied =
+                    self.count(usage.change(), quota, |staged| staged.copy_into_place(sync));
+                remove_temporary(&self.target, &self.name);
+                copied
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.has_taken_name = true;
+                Ok(())
+            }
+        }
     }
 
     /// The old file may have got other rights, or another owner, since the upload began.
@@ -214,23 +251,15 @@ impl Staged {
         }
     }
 
-    fn rename_over(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
+    fn rename_over(&mut self, replace: Replace) -> io::Result<()> {
         if replace != Replace::Any && !self.is_unchanged()? {
             return Err(ErrorKind::AlreadyExists.into());
         }
         let (directory, from, to) = (&self.target, &self.name, self.target.name());
-        match rustix::fs::renameat(directory, from, directory, to) {
-            // A single file can be a mount point.
-            Err(Errno::BUSY | Errno::XDEV) => {
-                let copied = self.copy_into_place(sync);
-                remove_temporary(&self.target, &self.name);
-                copied
-            }
-            result => Ok(result?),
-        }
+        Ok(rustix::fs::renameat(directory, from, directory, to)?)
     }
 
-    fn rename_if_free(&self) -> io::Result<()> {
+    fn rename_if_free(&mut self) -> io::Result<()> {
         rename_if_free(&self.target, OsStr::new(&self.name), self.target.name())
     }
 
@@ -270,6 +299,10 @@ impl Staged {
         }
         Ok(nix::unistd::close(to)?)
     }
+}
+
+fn is_of_mount_point(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::BUSY | Errno::XDEV))
 }
 
 impl Drop for Staged {

@@ -121,17 +121,24 @@ impl Target {
 
     /// Removes what has the name, if that is possible.
     pub(super) fn remove(&self) {
-        let change = self.usage().name_change();
-        let before = self.counted(&change);
-        self.remove_uncounted();
-        let after = self.counted(&change);
-        self.finish(change, (before, after), Amount::default());
+        self.remove_where(|| true);
     }
 
-    /// The same within a change that counts what it has done.
-    pub(super) fn remove_uncounted(&self) {
-        // Not fatal: what the client has sent stays.
-        let _ = rustix::fs::unlinkat(self, self.name(), AtFlags::empty());
+    /// The same if it is this file, known by its device and inode.
+    pub(super) fn remove_if(&self, file: (u64, u64)) {
+        let has_name = || matches!(self.stat(), Ok(Some(found)) if identity(&found) == file);
+        self.remove_where(has_name);
+    }
+
+    fn remove_where(&self, is_meant: impl FnOnce() -> bool) {
+        let change = self.usage().name_change();
+        let before = self.counted(&change);
+        if is_meant() {
+            // Not fatal: what the client has sent stays.
+            let _ = rustix::fs::unlinkat(self, self.name(), AtFlags::empty());
+        }
+        let after = self.counted(&change);
+        self.finish(change, (before, after), Amount::default());
     }
 
     /// What quotas count in the home.
@@ -158,12 +165,18 @@ impl Target {
         (before, after): (CountedName, CountedName),
         pending: Amount,
     ) {
-        let identity_of = |counted: CountedName| counted.map(|(identity, _)| identity);
-        if let Some(lost) = identity_of(before).filter(|lost| identity_of(after) != Some(*lost)) {
-            change.forget_file(lost);
-        }
-        let amount = |counted: CountedName| counted.map_or_else(Amount::default, |(_, own)| own);
-        change.finish(amount(after) - amount(before), pending);
+        let stored = match (before, after) {
+            (Some((file, _)), Some((same, _))) if file == same && change.is_written(file) => {
+                Amount::default()
+            }
+            (Some((file, before)), Some((same, after))) if file == same => after - before,
+            (before, after) => {
+                let lost = before.map(|(file, found)| change.forget_file(file, found));
+                let come = after.map(|(_, found)| found);
+                come.unwrap_or_default() - lost.unwrap_or_default()
+            }
+        };
+        change.finish(stored, pending);
     }
 
     /// Whether a file can be created.

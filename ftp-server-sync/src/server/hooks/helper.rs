@@ -18,6 +18,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use ftp_proto::text::{printable, printable_word};
 use log::{LevelFilter, error};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, getppid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -200,8 +201,11 @@ fn try_run(stderr: &StderrWriter) -> io::Result<()> {
     let mut stdout = io::stdout();
     stdout.write_all(READY).and_then(|()| stdout.flush())?;
     while let Some(items) = frame::read(&mut input)? {
-        if let Some(run) = task.run(items) {
-            queue.push_when_free(run);
+        // Its end would be read only behind what it has sent.
+        if let Some(run) = task.run(items)
+            && !queue.push_when_free(run, has_server_ended)
+        {
+            break;
         }
     }
     queue.close();
@@ -210,6 +214,15 @@ fn try_run(stderr: &StderrWriter) -> io::Result<()> {
         let _ = running.recv_timeout(STOP_WAIT_MAX);
     }
     Ok(())
+}
+
+/// Whether the server has ended, although what it has sent may be unread: no process has the other
+/// end of the pipe any more.
+fn has_server_ended() -> bool {
+    let stdin = io::stdin();
+    let mut descriptors = [PollFd::new(&stdin, PollFlags::empty())];
+    let polled = poll(&mut descriptors, Some(&Timespec::default()));
+    polled.is_ok() && descriptors[0].revents().contains(PollFlags::HUP)
 }
 
 impl Task {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -9,6 +10,7 @@ use super::place::{NAME, Place, children, command, is_gone};
 use crate::support::client_program::path;
 use crate::support::process;
 use crate::support::server::{self, Setup, TestServer};
+use crate::support::wait::wait_at_most;
 
 /// The process that starts them is outside of the sandbox, and ends with the server.
 #[test]
@@ -56,6 +58,31 @@ fn the_helper_ends_after_the_server() {
         assert!(place.has(event), "{event}");
     }
     assert!(is_gone(helper));
+}
+
+/// A server that is killed closes nothing and asks for nothing, and what waits would take hours.
+#[test]
+fn the_helper_of_a_killed_server_ends_although_its_queue_is_full() {
+    let place = Place::new();
+    let hook = place.script("hook", "exec sleep 50");
+    let server = TestServer::program(&["--sandbox", "--on-event", &hook]);
+    let mut client = server.client();
+    let helpers = children(&server);
+    let helper = helpers[0]
+        .lines()
+        .find_map(|line| line.strip_prefix("Pid:\t"));
+    let helper = Pid::from_raw(helper.expect("a number").parse().expect("a number"));
+    let helper = helper.expect("a process");
+    // Those of the helper, the pipe to it, and those of the server.
+    for number in 0..3000 {
+        client.command(format!("MKD {number}"), 257);
+    }
+    server.log_with("1000 runs wait already");
+    server.signal(Signal::KILL);
+    server.ended();
+    wait_at_most(Duration::from_secs(20), "the helper's end", || {
+        is_gone(helper)
+    });
 }
 
 /// A server that was taken over could replace it.

@@ -9,7 +9,8 @@ use super::{Scene, is_done, log_in, write_users};
 use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::data::STRANGER;
-use crate::support::server::{SecureServer, Setup};
+use crate::support::log;
+use crate::support::server::{SecureServer, Setup, own_address};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -89,6 +90,54 @@ fn networks_of_a_user() {
     assert_eq!(scene.try_login("boris").code, 530);
     assert_eq!(scene.try_login("old").text(), "530 Login incorrect.");
     scene.client("late").expect_in_step();
+}
+
+/// It counts as a wrong password, and a blocked address is refused before anything is compared.
+#[test]
+fn a_login_that_its_line_forbids_counts_as_a_failed_one() {
+    let scene = Scene::with_tree(
+        &["--block-after", "3"],
+        &[
+            "anna:HASH:HOMES/anna:all:deny=127.0.0.0/8",
+            "boris:HASH:HOMES/anna:all",
+            "old:HASH:HOMES/anna:all:expires=2020-02-29",
+        ],
+        &["anna/"],
+    );
+    let own = own_address();
+    let connected = || {
+        let mut client = Client::connect_from(own, scene.server.address);
+        client.expect(220);
+        client
+    };
+    let mut before = connected();
+    for name in ["anna", "old", "anna"] {
+        let reply = log_in(&mut connected(), name);
+        assert_eq!(reply.text(), "530 Login incorrect.", "{name}");
+    }
+    // The right password of one who may log in, and one of those who may not.
+    let text = "421 Too many failed logins from your address; try again later.";
+    assert_eq!(log_in(&mut before, "boris").text(), text);
+    let mut refused = Client::connect_from(own, scene.server.address);
+    assert_eq!(refused.expect(421).text(), text);
+    scene.client("boris").expect_in_step();
+    let failed = log::lines_with(&format!("login failed from {own} as"));
+    assert_eq!(failed.len(), 3, "{failed:?}");
+}
+
+/// Nothing of a refused login stays: it does not count as a session.
+#[test]
+fn a_login_without_its_home() {
+    let lines = ["anna:HASH:HOMES/anna:all:max-sessions=1"];
+    let scene = Scene::with_tree(&[], &lines, &[]);
+    for _ in 0..2 {
+        let mut client = Client::greeted(scene.server.address);
+        let reply = log_in(&mut client, "anna");
+        assert_eq!(reply.text(), "421 The shared directory is not available.");
+        client.expect_closed();
+    }
+    scene.make(&["anna/"]);
+    scene.client("anna").expect_in_step();
 }
 
 #[test]

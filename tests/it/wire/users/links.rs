@@ -4,7 +4,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::{Scene, is_done};
+use super::{Scene, is_done, log_in, write_users};
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::server::Setup;
 
 fn scene() -> Scene {
     let scene = Scene::with_tree(
@@ -36,6 +39,46 @@ fn scene() -> Scene {
         symlink(target, home.join(name)).expect("a link");
     }
     scene
+}
+
+/// A file system that ignores case leads from each spelling to one directory. So does a directory
+/// that is mounted at another name: neither is a link, and both are known by their inode.
+#[test]
+fn another_spelling_of_a_directory_lends_no_rights() {
+    let setup = Setup::from_flags_alone();
+    let (file, homes) = (
+        setup.directory().join("users"),
+        setup.directory().join("homes"),
+    );
+    let home = homes.join("home");
+    for name in ["Closed/deep", "closed", "Free"] {
+        fs::create_dir_all(home.join(name)).expect("a directory");
+    }
+    fs::write(home.join("Closed/file"), "text").expect("a file");
+    let line = "anna:HASH:HOMES/home:all:dir=/Closed,none;quota=1M";
+    write_users(&file, &homes, &[line]);
+    let flags = ["-i", "127.0.0.1", "-p", "0", "--users", path(&file)];
+    let script = "mount --bind \"$0/Closed\" \"$0/closed\"";
+    let paths = [&*home];
+    let server = setup.flags(&flags).mounting(script, &paths).program();
+    let mut client = Client::greeted(server.address);
+    assert_eq!(log_in(&mut client, "anna").code, 230);
+    for directory in ["Closed", "closed"] {
+        for line in [
+            "CWD {}",
+            "NLST {}",
+            "RETR {}/file",
+            "STOR {}/new",
+            "DELE {}/file",
+        ] {
+            let line = line.replace("{}", directory);
+            assert!(!is_done(&mut client, &line), "{line}");
+        }
+        let line = format!("MKD {directory}/deep/new");
+        assert!(!is_done(&mut client, &line), "{line}");
+    }
+    assert!(is_done(&mut client, "STOR Free/new"));
+    server.finish();
 }
 
 #[test]

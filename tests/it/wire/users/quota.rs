@@ -162,6 +162,76 @@ fn uploads_end_at_the_quota() {
     );
 }
 
+#[test]
+fn clients_learn_what_is_used_and_what_fits() {
+    let lines = [
+        ANNA,
+        "boris:HASH:HOMES/boris:all:max-upload-size=10K",
+        "chen:HASH:HOMES/anna:read:quota=1K",
+    ];
+    let office = Office::new(&lines, &["homes/anna", "homes/boris"]);
+    let server = office.serve_counted(&[]);
+    let text = |client: &mut Client, line: &str| {
+        client.send(line);
+        client.reply().text()
+    };
+    let mut anna = client(&server, "anna");
+    let quota = text(&mut anna, "SITE QUOTA");
+    assert_eq!(quota, "200 Quota: 0 of 102400 bytes, 0 of 5 files.");
+    assert_eq!(store(&mut anna, "STOR a", 60 * KB).code, 226);
+    for (line, expected) in [
+        (
+            "SITE QUOTA",
+            "200 Quota: 61440 of 102400 bytes, 1 of 5 files.",
+        ),
+        ("AVBL", "213 40960"),
+        ("AVBL /", "213 40960"),
+        ("AVBL a", "550 Not a directory."),
+        ("AVBL missing", "550 No such file or directory."),
+        ("ALLO 40960", "200 No storage allocation is needed."),
+        ("ALLO 40961", "552 Only 40960 bytes can be stored."),
+    ] {
+        assert_eq!(text(&mut anna, line), expected, "{line}");
+    }
+    // What another session has sent by now.
+    let mut other = client(&server, "anna");
+    let mut data = other.data();
+    other.command("STOR b", 150);
+    data.write_all(&[b'x'; 30 * KB]).expect("sending data");
+    wait_until("the bytes are received", || {
+        text(&mut anna, "AVBL") == "213 10240"
+    });
+    let quota = text(&mut anna, "SITE QUOTA");
+    assert_eq!(quota, "200 Quota: 92160 of 102400 bytes, 2 of 5 files.");
+    drop(data);
+    other.expect(226);
+
+    let mut boris = client(&server, "boris");
+    let too_large = "552 The file would be larger than this server accepts.";
+    assert_eq!(text(&mut boris, "ALLO 10241"), too_large);
+    boris.command("ALLO 10240", 200);
+    assert_eq!(text(&mut boris, "SITE QUOTA"), "200 Quota: none.");
+    let free = text(&mut boris, "AVBL");
+    let free: Option<u64> = free.strip_prefix("213 ").and_then(|free| free.parse().ok());
+    assert!(free > Some(0), "{free:?}");
+    let mut chen = client(&server, "chen");
+    chen.command("ALLO 10000", 200);
+    chen.command("AVBL", 550);
+    let quota = text(&mut chen, "SITE QUOTA");
+    assert_eq!(quota, "200 Quota: 92160 of 1024 bytes, 2 files.");
+    server.finish();
+
+    // What has to stay free cannot be stored.
+    let server = office.serve(&["--free-space-min", "1000000G"]);
+    let mut boris = client(&server, "boris");
+    assert_eq!(text(&mut boris, "AVBL"), "213 0");
+    assert_eq!(
+        text(&mut boris, "ALLO 1"),
+        "552 Only 0 bytes can be stored."
+    );
+    server.finish();
+}
+
 /// All of them have begun when the first one ends: one more than fit is too much.
 #[test]
 fn parallel_uploads_share_the_quota() {

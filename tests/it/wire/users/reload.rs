@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::Write;
 
+use rustls::version::TLS13;
 use tempfile::TempDir;
 
 use super::{Scene, is_done, log_in, write_users};
 use crate::support::client::Client;
 use crate::support::client_program::path;
-use crate::support::server::Setup;
+use crate::support::server::{SecureServer, Setup};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -39,6 +40,52 @@ fn a_reload_takes_the_file() {
         "421 This account has been changed; log in again."
     );
     assert_eq!(scene.client("anna").fetch("NLST"), b"");
+}
+
+/// As that of a user who was removed.
+#[test]
+fn a_session_ends_that_its_line_would_refuse_now() {
+    let lines = ["anna", "boris", "chen", "dora"].map(|name| format!("{name}:HASH:HOMES/home:all"));
+    let lines = lines.each_ref().map(String::as_str);
+    let scene = Scene::with_tree(&[], &lines, &["home/file"]);
+    let [mut anna, mut boris, mut chen, mut dora] =
+        ["anna", "boris", "chen", "dora"].map(|name| scene.client(name));
+    scene.rewrite(&[
+        "anna:HASH:HOMES/home:all:allow=127.0.0.0/8",
+        "boris:HASH:HOMES/home:all:allow=192.0.2.0/24",
+        "chen:HASH:HOMES/home:all:deny=127.0.0.1",
+        "dora:HASH:HOMES/home:read:deny=192.0.2.0/24",
+    ]);
+    scene.server.reload();
+    for client in [&mut boris, &mut chen] {
+        let reply = client.expect(421);
+        let expected = "421 This account has been changed; log in again.";
+        assert_eq!(reply.text(), expected);
+        client.expect_closed();
+    }
+    for client in [&mut anna, &mut dora] {
+        client.expect_in_step();
+        assert_eq!(client.fetch("RETR file"), b"home/file");
+    }
+    assert_eq!(scene.try_login("boris").code, 530);
+}
+
+#[test]
+fn a_session_in_clear_text_ends_if_its_user_must_use_tls_now() {
+    let setup = Setup::from_flags_alone();
+    let (file, home) = (setup.directory().join("users"), setup.root());
+    write_users(&file, &home, &["anna:HASH:HOMES:all"]);
+    let setup = setup.flags(&["-i", "127.0.0.1", "-p", "0", "--users", path(&file)]);
+    let secure = SecureServer::in_process_from(setup);
+    let mut clear = Client::greeted(secure.server.address);
+    assert_eq!(log_in(&mut clear, "anna").code, 230);
+    let mut secured = secure.secured(&secure.config(&TLS13));
+    assert_eq!(log_in(&mut secured, "anna").code, 230);
+    write_users(&file, &home, &["anna:HASH:HOMES:all:tls"]);
+    secure.server.reload();
+    clear.expect(421);
+    clear.expect_closed();
+    secured.expect_in_step();
 }
 
 /// By itself, within some seconds.

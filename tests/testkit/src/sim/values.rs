@@ -36,9 +36,11 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
         | FileRequest::RenameFrom(path)
         | FileRequest::Size { path, .. }
         | FileRequest::ModifiedTime(path)
-        | FileRequest::Facts(path) => vec![path],
+        | FileRequest::Facts(path)
+        | FileRequest::Space(path) => vec![path],
         FileRequest::Hash(HashRequest { path, .. }) => vec![path],
         FileRequest::Status(ListRequest { selection, .. }) => vec![&selection.path],
+        FileRequest::Quota => Vec::new(),
     }
 }
 
@@ -52,6 +54,8 @@ pub(super) fn right_of_request(request: &FileRequest) -> Right {
         FileRequest::RemoveDirectory(_) | FileRequest::DeleteFile(_) => Right::Delete,
         FileRequest::RenameFrom(_) | FileRequest::Rename { .. } => Right::Rename,
         FileRequest::Hash(_) => Right::Read,
+        // One without a path needs none.
+        FileRequest::Space(_) | FileRequest::Quota => Right::Store,
         FileRequest::Size { .. }
         | FileRequest::ModifiedTime(_)
         | FileRequest::Facts(_)
@@ -100,6 +104,8 @@ pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
         FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
         FileRequest::Status(_) => matches!(answer, FileAnswer::Entries(_)),
         FileRequest::Hash(_) => matches!(answer, FileAnswer::Digest(_)),
+        FileRequest::Space(_) => matches!(answer, FileAnswer::Space(_)),
+        FileRequest::Quota => matches!(answer, FileAnswer::Quota(_)),
         _ => matches!(answer, FileAnswer::Done),
     }
 }

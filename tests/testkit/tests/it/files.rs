@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind, ListRequest};
-use ftp_proto::{Digest, FileAnswer, FileRequest, FtpPath, Refusal};
+use ftp_proto::{Digest, FileAnswer, FileRequest, FtpPath, Refusal, Space};
 use ftp_proto_testkit::operations;
 
 #[derive(Default)]
@@ -68,6 +68,11 @@ impl Files {
                 let digest = Digest::new([0; 4], range.end - range.start);
                 return Ok(FileAnswer::Digest(digest));
             }
+            FileRequest::Space(path) => {
+                self.directory(path)?;
+                return Ok(FileAnswer::Space(Space::default()));
+            }
+            FileRequest::Quota => return Ok(FileAnswer::Quota(None)),
             FileRequest::RenameFrom(path)
             | FileRequest::ChangeMode { path, .. }
             | FileRequest::SetModified { path, .. } => drop(self.read(path)?),

@@ -67,17 +67,40 @@ fn a_file_that_is_removed_while_it_is_written() {
     let usage = HomeUsage::default();
     let (file, quota) = ((1, 2), quota(10, 9));
     usage.set_stored(amount(4, 1), true);
-    assert!(usage.begin_to_write(file) && !usage.begin_to_write(file));
+    assert!(usage.begin_to_write(file, 4) && !usage.begin_to_write(file, 4));
     assert_eq!(usage.resize(Some(file), 3, quota), Ok(NOTHING));
     assert_eq!(usage.counted(), Some(amount(7, 1)));
     let change = usage.name_change();
-    change.forget_file(file);
-    change.finish(amount(-7, -1), NOTHING);
+    // It was looked at before the last bytes came.
+    let lost = change.forget_file(file, amount(5, 1));
+    assert_eq!(lost, amount(7, 1));
+    change.finish(NOTHING - lost, NOTHING);
     assert_eq!(usage.resize(Some(file), 9, quota), Ok(amount(9, 0)));
     assert_eq!(usage.counted(), Some(NOTHING));
     usage.resize(Some(file), 2, quota).unwrap_err();
     usage.release(amount(9, 0));
     assert!(usage.is_at_rest());
+}
+
+/// A disk that does not answer holds the upload that writes to it, and no change of a name.
+#[test]
+fn names_do_not_wait_for_bytes() {
+    let usage = HomeUsage::default();
+    usage.track();
+    let file = (1, 2);
+    let mut beginning = usage.name_change();
+    assert!(usage.begin_to_write(file, 0));
+    beginning.release_names();
+    let writing = usage.change();
+    usage.resize(Some(file), 5, Quota::default()).unwrap();
+    // In the same thread: it would wait for ever.
+    let change = usage.name_change();
+    assert!(change.is_tracked() && change.is_written(file));
+    change.finish(Amount::FILE, NOTHING);
+    drop((beginning, writing));
+    usage.end_to_write(file);
+    usage.set_stored(NOTHING, true);
+    assert_eq!(usage.counted(), Some(amount(5, 1)));
 }
 
 #[test]
