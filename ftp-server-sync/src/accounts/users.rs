@@ -175,6 +175,13 @@ impl Users {
         self.system.as_ref()
     }
 
+    /// Which of the system's users may log in, if this is none of the names that the file or flags
+    /// give.
+    pub fn system_for(&self, name: &[u8]) -> Option<&SystemUsers> {
+        let is_other = is_anonymous(name) || self.is_of_flag(name) || self.in_file(name).is_some();
+        self.system.as_ref().filter(|_| !is_other)
+    }
+
     /// The users of the file, in the order of their names.
     pub fn of_file(&self) -> impl ExactSizeIterator<Item = &Arc<FileUser>> {
         self.file.values()
