@@ -144,6 +144,18 @@ impl SystemUsers {
     }
 }
 
+impl SystemUser {
+    /// Whether the system still has this user with the same number and home. If it does not
+    /// answer, nothing is known against that.
+    pub(crate) fn is_still_there(&self) -> bool {
+        match PasswdEntry::find(self.name.as_bytes()) {
+            Ok(Some(entry)) => (entry.uid, &entry.home) == (self.uid, &self.home),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+}
+
 impl SystemCandidate {
     /// Whether this is the password of the user, who may be unfit all the same. Takes as long as
     /// one hash, also for a name that no user has.

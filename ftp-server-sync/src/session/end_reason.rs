@@ -25,7 +25,7 @@ pub(super) enum EndReason {
     Evicted,
     /// The user was removed from the file, or has another home.
     AccountChanged,
-    /// The system's user is gone, may not log in any more, or has another number or home.
+    /// The system's user is gone, or has another number or home, or those of the flag are others.
     SystemUserChanged,
     /// The server is shutting down.
     ServerEnds,
@@ -72,8 +72,8 @@ impl fmt::Display for EndReason {
                 f.write_str("the user was removed from --users, has expired, or has another home")
             }
             Self::SystemUserChanged => f.write_str(
-                "the system has no such user any more, or one who may not log in (--system-users) or \
-                 has another home",
+                "the user is gone from the system, has another number or home, or is not one of \
+                 --system-users any more",
             ),
             Self::ServerEnds => f.write_str("the server ends"),
         }

@@ -16,7 +16,7 @@ use super::login_name::QuotedName;
 use super::server_state::ServerState;
 use super::user::account;
 use super::user_sessions::SessionUser;
-use crate::accounts::system_users::{SystemFiles, SystemUser, SystemUsers, Unfit};
+use crate::accounts::system_users::{SystemFiles, SystemUser, SystemUsers};
 use crate::accounts::users_file::{FileUser, UserOptions, UserPassword};
 use crate::fs::homes::create_home_of;
 use crate::fs::share::Share;
@@ -26,7 +26,7 @@ use crate::logging::clock::unix_days;
 use crate::logging::repeated::Event;
 use crate::logging::system_text::SystemText;
 use crate::privileges::become_user;
-use crate::settings::{Rates, Users};
+use crate::settings::Rates;
 
 /// A user of the system who has logged in.
 #[derive(Debug)]
@@ -158,22 +158,11 @@ impl Connection {
 }
 
 impl ServerState {
-    /// Asks the system again about its users who are logged in. Sessions of those who may not log
-    /// in any more, or have another number or home, end when they take the new settings.
-    pub(crate) fn check_system_users(&self, users: &Users) {
+    /// Asks the system again about its users who are logged in. Sessions of those who are gone, or
+    /// have another number or home, end when they take the new settings.
+    pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
-            let known = &session.user;
-            let Some(system) = users.system_for(known.name.as_bytes()) else {
-                continue;
-            };
-            let found = system.find(known.name.as_bytes(), &SystemFiles::default(), unix_days());
-            let is_same = match &found.user {
-                Ok(user) => (user.uid, &user.home) == (known.uid, &known.home),
-                // The user may be fit.
-                Err(Unfit::Unreadable(_)) => true,
-                Err(_) => false,
-            };
-            if !is_same {
+            if !session.user.is_still_there() {
                 session.is_withdrawn.store(true, Ordering::Release);
             }
         }

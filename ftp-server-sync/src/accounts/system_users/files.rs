@@ -53,6 +53,7 @@ impl SystemFiles {
     /// Whether this is a shell of users who may log in.
     pub(super) fn has_shell(&self, shell: &str) -> Result<bool, Unfit> {
         Ok(match read(&self.shells)? {
+            _ if shell.is_empty() => false,
             Some(text) => lines(&text).any(|line| line.trim() == shell),
             None => SHELLS.contains(&shell),
         })

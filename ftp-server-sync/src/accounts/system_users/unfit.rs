@@ -69,7 +69,7 @@ impl fmt::Display for Unfit {
             Self::Hash(problem) => {
                 write!(
                     f,
-                    "{problem}; set the password again with passwd, for a new hash"
+                    "set the password again with passwd, for a new hash: {problem}"
                 )
             }
             Self::NoShadow => {
