@@ -41,7 +41,7 @@ fn check_lists_who_may_log_in_and_who_may_not() {
         }
         line_of("carol", place.home("carol").to_str().expect("UTF-8"));
         line_of("locked", "lock");
-        line_of("weak", "passwd weak");
+        line_of("weak", "passwd");
         line_of("shell", "/usr/sbin/nologin");
         // Programs of the system are not in the list.
         let has_daemon = text.lines().any(|line| has_word(line, "daemon"));
