@@ -11,5 +11,6 @@ pub(crate) mod passwords;
 pub(crate) mod quota;
 pub(crate) mod rates;
 pub(crate) mod stored_password;
+pub(crate) mod system_users;
 pub(crate) mod users;
 pub mod users_file;

@@ -46,6 +46,12 @@ impl ProcessRights {
 ///
 /// Why not, and what to do.
 pub(crate) fn check_start(settings: &Settings) -> io::Result<()> {
+    if settings.users.system().is_some() && !geteuid().is_root() {
+        return Err(io::Error::other(
+            "--system-users: only root can check the passwords of the system and become its users; \
+             start the server as root, or leave --system-users out",
+        ));
+    }
     match (&settings.run_as, geteuid().is_root()) {
         (Some(run_as), false) => Err(io::Error::other(format!(
             "--run-as {}: only root can become another user; start the server as root, or leave \

@@ -25,6 +25,8 @@ pub(super) enum EndReason {
     Evicted,
     /// The user was removed from the file, or has another home.
     AccountChanged,
+    /// The system's user is gone, may not log in any more, or has another number or home.
+    SystemUserChanged,
     /// The server is shutting down.
     ServerEnds,
 }
@@ -69,6 +71,10 @@ impl fmt::Display for EndReason {
             Self::AccountChanged => {
                 f.write_str("the user was removed from --users, has expired, or has another home")
             }
+            Self::SystemUserChanged => f.write_str(
+                "the system has no such user any more, or one who may not log in (--system-users) or \
+                 has another home",
+            ),
             Self::ServerEnds => f.write_str("the server ends"),
         }
     }
