@@ -28,6 +28,7 @@ mod reported_login;
 mod server_state;
 mod stored_paths;
 mod subject;
+mod system_session;
 mod system_user;
 mod timers;
 mod tls;

@@ -8,8 +8,8 @@ mod files;
 mod group;
 mod shadow;
 mod unfit;
+mod user;
 
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use ftp_proto::{Account, Rights};
@@ -19,6 +19,7 @@ use entry::PasswdEntry;
 pub(crate) use files::SystemFiles;
 pub use group::SystemGroup;
 pub(crate) use unfit::Unfit;
+pub(crate) use user::SystemUser;
 
 /// Which of the system's users may log in, and what they may do as far as the file system lets
 /// them.
@@ -28,17 +29,6 @@ pub struct SystemUsers {
     pub group: Option<SystemGroup>,
     /// What the server permits.
     pub rights: Rights,
-}
-
-/// A user of the system who may log in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SystemUser {
-    pub(crate) name: String,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// All of them, `gid` too.
-    pub(crate) groups: Vec<u32>,
-    pub(crate) home: PathBuf,
 }
 
 /// What decides about a login with one name.

@@ -2,7 +2,6 @@
 //! rights and no others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ftp_proto::text::printable_word;
@@ -14,6 +13,7 @@ use super::end_reason::EndReason;
 use super::login_attempt::LoginAttempt;
 use super::login_name::QuotedName;
 use super::server_state::ServerState;
+use super::system_session::SystemSession;
 use super::user::account;
 use super::user_sessions::SessionUser;
 use crate::accounts::system_users::{SystemFiles, SystemUser, SystemUsers};
@@ -27,16 +27,6 @@ use crate::logging::repeated::Event;
 use crate::logging::system_text::SystemText;
 use crate::privileges::become_user;
 use crate::settings::Rates;
-
-/// A user of the system who has logged in.
-#[derive(Debug)]
-pub(super) struct SystemSession {
-    user: SystemUser,
-    /// Those from before the thread lost its rights.
-    rules: ShareRules,
-    /// Set by the main thread: the system has no such user any more.
-    is_withdrawn: AtomicBool,
-}
 
 impl LoginAttempt {
     /// Asks the system, and compares the password with one hash.
@@ -142,7 +132,7 @@ impl Connection {
         };
         let settings = &self.current.settings;
         let system = settings.users.system_for(session.user.name.as_bytes());
-        let system = system.filter(|_| !session.is_withdrawn.load(Ordering::Acquire));
+        let system = system.filter(|_| !session.is_withdrawn());
         let Some(system) = system.filter(|system| system.has(&session.user)) else {
             self.log.set_end_reason(EndReason::SystemUserChanged);
             self.session.handle_account_withdrawn();
@@ -164,36 +154,9 @@ impl ServerState {
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
             if !session.user.is_still_there() {
-                session.is_withdrawn.store(true, Ordering::Release);
+                session.withdraw();
             }
         }
-    }
-}
-
-impl SystemSession {
-    fn new(user: &SystemUser, rules: ShareRules) -> Self {
-        Self {
-            user: user.clone(),
-            rules,
-            is_withdrawn: AtomicBool::default(),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_tests(name: &str) -> Self {
-        let user = SystemUser {
-            name: name.to_owned(),
-            uid: 1,
-            gid: 1,
-            groups: vec![1],
-            home: "/".into(),
-        };
-        Self::new(&user, ShareRules::default())
-    }
-
-    /// The rules of the server for the user's thread.
-    pub(super) fn rules(&self, rules: &ShareRules) -> Arc<ShareRules> {
-        rules.with_own_files_of(&self.rules).into()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
-use super::system_user::SystemSession;
+use super::system_session::SystemSession;
 use crate::accounts::users_file::FileUser;
 use crate::data::shared_rates::SharedRates;
 use crate::fs::share_rules::QuotaInForce;

@@ -6,11 +6,11 @@ use std::path::{Component, PathBuf};
 use ftp_proto::text::printable_word;
 use nix::unistd::{Gid, User, getgrouplist};
 
-use super::SystemUser;
 use super::files::SystemFiles;
 use super::group::SystemGroup;
 use super::shadow;
 use super::unfit::Unfit;
+use super::user::SystemUser;
 use crate::accounts::password_hash::PasswordHash;
 
 /// What the database says.
