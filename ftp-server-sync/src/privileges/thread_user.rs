@@ -1,8 +1,10 @@
 //! From root to a user of the system, for one thread and for good (`--system-users`).
 //!
-//! Only the numbers that the kernel compares with those of files change, and the capabilities. The
-//! real and the effective user stay root's: with those of the user, processes of that user could
-//! send signals to this thread, and so end the server.
+//! The effective user and group change, and with them those that the kernel compares with those of
+//! files; the groups; and the capabilities. Files of /proc/sys ask for the effective user alone, so
+//! that those for files would not be enough. The real and the saved user stay root's: otherwise
+//! processes of the user could send signals to this thread, and so end the server. They give the
+//! thread no right.
 //!
 //! A thread that is started by this one has the same rights. So it must start none, and it serves
 //! no other login.
@@ -11,12 +13,12 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 
-use nix::unistd::{Gid, Uid, getgroups, setfsgid, setfsuid};
+use nix::unistd::{Gid, Uid, getgroups, getresgid, getresuid, setfsgid, setfsuid};
 use rustix::io::Errno;
-use rustix::process::Gid as GroupNumber;
+use rustix::process::{Gid as GroupNumber, Uid as UserNumber};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, no_new_privs,
-    set_capabilities, set_no_new_privs, set_thread_groups,
+    set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::logging::system_text::SystemText;
@@ -46,9 +48,19 @@ pub(crate) fn become_user(user: u32, group: u32, groups: &[u32]) -> Result<(), S
     // The groups first: afterwards there is no right to change them.
     let numbers: Vec<GroupNumber> = groups.iter().copied().map(GroupNumber::from_raw).collect();
     set_thread_groups(&numbers).map_err(|error| failed("set the groups", error))?;
-    // These say nothing about success: what is in force is read below.
-    setfsgid(Gid::from_raw(group));
-    setfsuid(Uid::from_raw(user));
+    // Those for files follow.
+    set_thread_res_gid(
+        None::<GroupNumber>,
+        GroupNumber::from_raw(group),
+        None::<GroupNumber>,
+    )
+    .map_err(|error| failed("set the group", error))?;
+    set_thread_res_uid(
+        None::<UserNumber>,
+        UserNumber::from_raw(user),
+        None::<UserNumber>,
+    )
+    .map_err(|error| failed("set the user", error))?;
     set_no_new_privs(true).map_err(|error| failed("refuse new rights", error))?;
     // Before Linux 4.3 there is none.
     match clear_ambient_capability_set() {
@@ -78,10 +90,14 @@ fn remaining_right(
         let found = found.into_iter().map(Gid::as_raw);
         sorted(found.collect()) == sorted(groups.to_vec())
     });
+    let is_user = getresuid().is_ok_and(|ids| ids.effective.as_raw() == user);
+    let is_group = getresgid().is_ok_and(|ids| ids.effective.as_raw() == group);
     let rights = [
+        (!is_user, "the effective user"),
+        (!is_group, "the effective group"),
         // A number that is not valid changes nothing, and the answer is the one in force.
-        (setfsuid(NO_USER).as_raw() != user, "the user"),
-        (setfsgid(NO_GROUP).as_raw() != group, "the group"),
+        (setfsuid(NO_USER).as_raw() != user, "the user for files"),
+        (setfsgid(NO_GROUP).as_raw() != group, "the group for files"),
         (!has_groups, "the groups"),
         (capabilities(None) != Ok(kept), "the capabilities"),
         (no_new_privs() != Ok(true), "the right to gain others"),
@@ -107,7 +123,7 @@ fn status_shows(user: u32, group: u32, groups: &[u32]) -> bool {
     describes(&text, user, group, groups)
 }
 
-/// The fourth number in these lines is the one that files are compared with.
+/// In these lines are the real, the effective and the saved number, and the one for files.
 fn describes(text: &str, user: u32, group: u32, groups: &[u32]) -> bool {
     let numbers = |name: &str| -> Option<Vec<u32>> {
         let mut lines = text.lines();
@@ -115,9 +131,14 @@ fn describes(text: &str, user: u32, group: u32, groups: &[u32]) -> bool {
         let words = line.split_ascii_whitespace();
         words.map(|word| word.parse().ok()).collect()
     };
-    let fourth = |name: &str| numbers(name)?.get(3).copied();
-    fourth("Uid:") == Some(user)
-        && fourth("Gid:") == Some(group)
+    let is_in_force = |name: &str, number: u32| {
+        let found = numbers(name);
+        found.is_some_and(
+            |found| matches!(found[..], [_, one, _, other] if [one, other] == [number; 2]),
+        )
+    };
+    is_in_force("Uid:", user)
+        && is_in_force("Gid:", group)
         && numbers("Groups:").map(sorted) == Some(sorted(groups.to_vec()))
 }
 
@@ -148,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_kernel_description_is_compared() {
-        let text = "Name:\tx\nUid:\t0\t0\t0\t7\nGid:\t0\t0\t0\t8\nGroups:\t9 8 \nNgid:\t1\n";
+        let text = "Name:\tx\nUid:\t0\t7\t0\t7\nGid:\t0\t8\t0\t8\nGroups:\t9 8 \nNgid:\t1\n";
         assert!(describes(text, 7, 8, &[8, 9]));
         for (user, group, groups) in [
             (0, 8, &[8, 9][..]),
@@ -161,6 +182,10 @@ mod tests {
                 !describes(text, user, group, groups),
                 "{user} {group} {groups:?}"
             );
+        }
+        for ids in ["0\t0\t0\t7", "0\t7\t0\t0", "7\t7\t7", "0\t7\t0\tx"] {
+            let text = format!("Uid:\t{ids}\nGid:\t0\t8\t0\t8\nGroups:\t\n");
+            assert!(!describes(&text, 7, 8, &[]), "{ids}");
         }
         assert!(!describes("", 7, 8, &[]));
         assert!(!describes(
@@ -197,6 +222,11 @@ mod tests {
                 assert_eq!(denied.kind(), io::ErrorKind::PermissionDenied);
                 fs::write(&own, "").unwrap();
                 assert!(fs::set_permissions(&secret, fs::Permissions::from_mode(0o777)).is_err());
+                // They ask for the effective user.
+                let setting = File::options()
+                    .write(true)
+                    .open("/proc/sys/kernel/core_pattern");
+                assert!(setting.is_err());
             })
         });
         let result = result.join().unwrap();

@@ -103,12 +103,13 @@ impl Connection {
             return Some(Outcome::ShareUnavailable);
         }
         // Nothing that was opened with other rights stays.
-        match Share::open(&user.home, ShareRules::default()) {
+        let opened = Share::open(&user.home, ShareRules::default());
+        match opened.and_then(|share| share.check_searchable().map(|()| share)) {
             Ok(share) => self.tree = SessionTree::new(share.with_rules(rules.clone().into())),
             Err(error) => {
                 warn!(
                     "{session} login as {shown} refused: {}; the home must be a directory that this \
-                     user may list",
+                     user may enter",
                     SystemText(&error)
                 );
                 return Some(Outcome::ShareUnavailable);

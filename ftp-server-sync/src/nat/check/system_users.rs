@@ -115,13 +115,14 @@ fn problem(user: &SystemUser, is_created: bool) -> Option<String> {
         let reason = looked.join().ok()??;
         let home = printable_word(home.as_os_str().as_bytes());
         Some(format!(
-            "this user may not list the home {home}: {reason}; give it to the user with chown"
+            "this user may not enter the home {home}: {reason}; give it to the user with chown"
         ))
     })
 }
 
 fn enter(home: &Path, is_created: bool) -> Option<String> {
-    match fs::read_dir(home) {
+    // The last part takes the right to look up names in it.
+    match fs::metadata(home.join(".")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_created => None,
         found => found.err().map(|error| SystemText(&error).to_string()),
     }

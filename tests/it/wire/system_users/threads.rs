@@ -31,8 +31,9 @@ fn the_thread_of_a_session_has_the_rights_of_its_user() {
             panic!("{} threads of {user}: {threads:#?}", of_user.len());
         };
         let expect = |name: &str, value: &str| assert_eq!(field(status, name), value, "{status}");
-        expect("Uid", &format!("0 0 0 {user}"));
-        expect("Gid", &format!("0 0 0 {user}"));
+        // With the real or the saved one, the user's processes could send signals.
+        expect("Uid", &format!("0 {user} 0 {user}"));
+        expect("Gid", &format!("0 {user} 0 {user}"));
         expect("Groups", groups);
         // The ports of active connections.
         expect("CapEff", "0000000000000400");
