@@ -78,7 +78,7 @@ fn check_says_that_a_user_cannot_enter_the_home() {
         let text = place.run(&["--system-users", "--check"]).text();
         let words: Vec<_> = text.split_whitespace().collect();
         let home = place.home("alice");
-        let problem = format!("alice: this user may not list the home {}", home.display());
+        let problem = format!("alice: this user may not enter the home {}", home.display());
         words.join(" ").contains(&problem)
     };
     assert!(says(&place));
