@@ -5,6 +5,7 @@
 mod beside;
 mod check;
 mod groups;
+mod kernel;
 mod others;
 mod ownership;
 mod sessions;
@@ -274,7 +275,7 @@ fn each_user_has_a_home() {
     }
     let log = scene.finish();
     for name in ["alice", "bob"] {
-        let line = format!("\"{name}\"");
+        let line = format!(" {name}@127.0.0.1 logged in");
         assert!(log.contains(&line), "no {line} in\n{log}");
     }
 }

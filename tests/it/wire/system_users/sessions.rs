@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use rustix::process::Signal;
 
@@ -122,6 +122,21 @@ fn a_missing_home_can_be_created() {
     scene.client("alice").store("STOR new", "text");
     let mode = home.metadata().expect("the home").permissions();
     assert_eq!(mode, Permissions::from_mode(0o40750));
+    scene.finish();
+}
+
+/// Root makes it, and what is in a home of another user may lead anywhere.
+#[test]
+fn a_home_is_not_created_through_a_users_link() {
+    let place = Place::new();
+    place.make_directory("target", 0, 0, 0o755);
+    let link = place.home("alice").join("link");
+    symlink(place.path("target"), link).expect("a link");
+    let passwd = PASSWD.replace("HOMES/bob", "HOMES/alice/link/new");
+    place.write_etc("passwd", &passwd);
+    let scene = place.serve(&["-w", "--create-home"]);
+    assert_eq!(scene.try_login("bob", "secret-of-bob").code, 421);
+    assert!(!scene.place.path("target/new").exists());
     scene.finish();
 }
 
