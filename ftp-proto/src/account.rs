@@ -26,6 +26,7 @@ pub struct Account {
     /// The directories with rights of their own; the longest path comes first.
     directories: Vec<(FtpPath, Rights)>,
     names: WireNames,
+    is_last_of_session: bool,
 }
 
 impl Account {
@@ -38,6 +39,7 @@ impl Account {
             rights,
             directories: Vec::new(),
             names: WireNames::default(),
+            is_last_of_session: false,
         }
     }
 
@@ -68,6 +70,15 @@ impl Account {
     #[must_use]
     pub fn with_codec(mut self, codec: Arc<dyn NameCodec>) -> Self {
         self.names = WireNames::new(codec);
+        self
+    }
+
+    /// The same, but no other login can follow it in its session: USER, REIN and AUTH get 421, and
+    /// the session closes once its transfer is over. For a driver whose thread, or process, has
+    /// given up other rights than those of this user for good.
+    #[must_use]
+    pub fn with_no_other_login(mut self) -> Self {
+        self.is_last_of_session = true;
         self
     }
 
@@ -159,6 +170,10 @@ impl Account {
         let directories = self.directories.iter().map(|(_, rights)| rights);
         let mut all = directories.chain([&self.rights]);
         all.all(|rights| !rights.may_change())
+    }
+
+    pub(crate) fn is_last_of_session(&self) -> bool {
+        self.is_last_of_session
     }
 
     pub(crate) fn names(&self) -> &WireNames {

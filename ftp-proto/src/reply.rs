@@ -147,6 +147,7 @@ impl Reply {
     pub(crate) const LOGINS_EXHAUSTED: Self = Self::fixed(421, "Too many failed logins; closing control connection.");
     pub(crate) const NOT_LOGGED_IN: Self = Self::fixed(530, "Please log in with USER and PASS.");
     pub(crate) const USER_FIRST: Self = Self::fixed(503, "Send USER first.");
+    pub(crate) const LAST_LOGIN: Self = Self::fixed(421, "Connect again to log in as another user.");
     pub(crate) const ALREADY_LOGGED_IN: Self = Self::fixed(503, "You are already logged in.");
     pub(crate) const ACCOUNT_SUPERFLUOUS: Self = Self::fixed(202, "No account is needed.");
     pub(crate) const HOST_ACCEPTED: Self = Self::fixed(220, "Host accepted.");

@@ -12,5 +12,6 @@ pub(crate) mod quota;
 pub(crate) mod rates;
 pub(crate) mod similar;
 pub(crate) mod stored_password;
+pub(crate) mod system_users;
 pub(crate) mod users;
 pub mod users_file;

@@ -28,6 +28,8 @@ mod reported_login;
 mod server_state;
 mod stored_paths;
 mod subject;
+mod system_session;
+mod system_user;
 mod timers;
 mod tls;
 mod transfer_facts;

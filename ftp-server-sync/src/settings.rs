@@ -40,6 +40,7 @@ pub use crate::accounts::passwords::Password;
 pub use crate::accounts::quota::Quota;
 pub use crate::accounts::rates::Rates;
 pub use crate::accounts::stored_password::{Candidate, StoredPassword};
+pub use crate::accounts::system_users::{SystemGroup, SystemUsers};
 pub use crate::accounts::users::Users;
 pub use crate::accounts::users_file;
 use crate::net::interfaces::Interfaces;

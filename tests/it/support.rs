@@ -17,4 +17,5 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod strategies;
+pub(crate) mod thread_status;
 pub(crate) mod wait;

@@ -45,6 +45,7 @@ mod signals;
 mod strangers;
 mod system_call_filter;
 mod system_calls;
+mod system_users;
 mod timeouts;
 mod tls;
 mod turns;

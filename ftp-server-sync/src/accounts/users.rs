@@ -9,6 +9,7 @@ use ftp_proto::{Account, Rights, Secret};
 use super::anonymous::ANONYMOUS;
 pub(crate) use super::anonymous::is_anonymous;
 use super::stored_password::{Candidate, StoredPassword};
+use super::system_users::SystemUsers;
 use super::users_file::{FileUser, LineProblem, UserPassword};
 
 /// The user of `--username`, if there is one, anonymous, and the users of a file.
@@ -17,6 +18,7 @@ pub struct Users {
     user: Option<User>,
     anonymous: Option<Rights>,
     file: Arc<UsersOfFile>,
+    system: Option<SystemUsers>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,7 @@ impl Users {
             user: None,
             anonymous: None,
             file: Arc::default(),
+            system: None,
         }
     }
 
@@ -76,6 +79,12 @@ impl Users {
             anonymous: anonymous.then_some(Rights::READ_ONLY),
             ..self
         }
+    }
+
+    /// The same, with the system's users, whose names come after those of the file and of flags.
+    #[must_use]
+    pub fn with_system(self, system: Option<SystemUsers>) -> Self {
+        Self { system, ..self }
     }
 
     /// The same, with the users of a file instead of those of an earlier one.
@@ -167,6 +176,18 @@ impl Users {
         user.is_some_and(|user| user.name.as_bytes() == name)
     }
 
+    /// Which of the system's users may log in; `None`: none of them.
+    pub fn system(&self) -> Option<&SystemUsers> {
+        self.system.as_ref()
+    }
+
+    /// Which of the system's users may log in, if this is none of the names that the file or flags
+    /// give.
+    pub fn system_for(&self, name: &[u8]) -> Option<&SystemUsers> {
+        let is_other = is_anonymous(name) || self.is_of_flag(name) || self.in_file(name).is_some();
+        self.system.as_ref().filter(|_| !is_other)
+    }
+
     /// The users of the file, in the order of their names.
     pub fn of_file(&self) -> impl ExactSizeIterator<Item = &Arc<FileUser>> {
         self.file.by_name.values()
@@ -174,7 +195,7 @@ impl Users {
 
     /// Whether some user has a password that could be guessed.
     pub fn has_passwords(&self) -> bool {
-        self.user.is_some() || !self.file.with_passwords.is_empty()
+        self.user.is_some() || self.system.is_some() || !self.file.with_passwords.is_empty()
     }
 
     /// Whether a client without a password may log in.

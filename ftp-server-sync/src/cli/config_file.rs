@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::error::{self, FlagError};
-use super::flags::Flag;
+use super::flags::{EVERY, Flag};
 use super::given::{Given, GivenFlags};
 use crate::accounts::similar::suggest;
 use crate::settings::file;
@@ -58,6 +58,7 @@ fn read_line(table: &[Flag], line: &[u8]) -> Result<Option<(Flag, Option<OsStrin
     let flag = named(table, word, value)?;
     let value = (!value.is_empty()).then(|| OsStr::from_bytes(value).to_owned());
     match (flag.placeholder, &value) {
+        (Some(_), None) if flag.may_lack_value() => Ok(Some((flag, Some(EVERY.into())))),
         (Some(_), None) => Err(FlagError::new(flag.long, error::missing(&usage(&flag)))),
         (None, Some(value)) => Err(FlagError::with_value(flag.long, value, no_value())),
         (_, Some(value)) if is_quoted(value) && !may_be_quoted(&flag) => {

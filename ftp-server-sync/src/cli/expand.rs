@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::error::{self, FlagError};
-use super::flags::Flag;
+use super::flags::{EVERY, Flag};
 use super::given::GivenFlags;
 use crate::accounts::similar::suggest;
 
@@ -16,7 +16,7 @@ pub(super) fn expand(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<GivenFlags, FlagError> {
     let mut given = GivenFlags::default();
-    let mut arguments = arguments.into_iter();
+    let mut arguments = arguments.into_iter().peekable();
     let mut in_word: Option<Flag> = None;
     while let Some(argument) = arguments.next() {
         let flags = match argument.as_bytes() {
@@ -33,6 +33,10 @@ pub(super) fn expand(
         for (flag, attached) in flags {
             in_word = Some(flag).filter(|_| is_word && attached.is_some());
             let value = match (flag.placeholder, attached) {
+                (Some(_), None) if flag.may_lack_value() => {
+                    let value = arguments.next_if(|next| !is_flag(next));
+                    Some(value.unwrap_or_else(|| EVERY.into()))
+                }
                 (Some(_), None) => Some(following(table, flag, arguments.next())?),
                 (_, attached) => attached,
             };
@@ -99,6 +103,11 @@ fn following(table: &[Flag], flag: Flag, next: Option<OsString>) -> Result<OsStr
         Some(_) => Err(missing(format!(" before {}", error::shown(&value)))),
         None => Ok(value),
     }
+}
+
+/// Whether the argument is a flag, behind one that may stand without a value.
+pub(super) fn is_flag(argument: &OsStr) -> bool {
+    argument.as_bytes().starts_with(b"-")
 }
 
 /// The flag with this name, dashes included.
@@ -175,6 +184,29 @@ mod tests {
         ] {
             let expected: Vec<_> = same.split_whitespace().collect();
             let given = expanded(line).unwrap();
+            assert_eq!(given.words(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_flag_may_lack_its_value() {
+        let users = Flag {
+            short: None,
+            placeholder: Some("[GROUP]"),
+            ..row("--users", 'u', None, false)
+        };
+        let table = [users, TABLE[1], TABLE[3]];
+        for (line, expected) in [
+            ("--users", "--users *"),
+            ("--users --", "--users *"),
+            ("--users staff", "--users staff"),
+            ("--users=staff -w", "--users staff --write"),
+            ("--users -w", "--users * --write"),
+            ("--users --port 1", "--users * --port 1"),
+            ("-w --users -p1", "--write --users * --port 1"),
+        ] {
+            let given = expand(&table, line.split_whitespace().map(OsString::from)).unwrap();
+            let expected: Vec<_> = expected.split_whitespace().collect();
             assert_eq!(given.words(), expected, "{line}");
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Flags {
     /// show dates in LIST in this machine's time zone [UTC]
     #[argh(switch)]
     pub(super) local_time: bool,
-    /// allow changes: by the user, or by anonymous if there is no --username
+    /// allow changes: by the user and by system users, or by anonymous if there are neither
     #[argh(switch, short = 'w')]
     pub(super) write: bool,
     /// permission bits that new files and directories do not get, in octal [of the process]
@@ -78,7 +78,12 @@ pub(super) struct Flags {
     /// of their own; docs/users.md describes it
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
     pub(super) users: Option<PathBuf>,
-    /// make a home in --users that is missing when its user logs in
+    /// as root: let this machine's users log in with their passwords of the system, or only those
+    /// of this group: each to their home, with the rights that the system gives; changes need
+    /// --write
+    #[argh(option, arg_name = "[GROUP]")]
+    pub(super) system_users: Option<String>,
+    /// make a home that is missing when its user logs in: of --users or --system-users
     #[argh(switch)]
     pub(super) create_home: bool,
     /// convert line ends when TYPE A has requested it, from the start until TYPE I (RFC 959), or
@@ -371,6 +376,11 @@ impl Flag {
             .is_some_and(|text| text.ends_with("[,...]"))
     }
 
+    /// Whether the flag may stand without its value, which is then [`EVERY`].
+    pub(super) fn may_lack_value(&self) -> bool {
+        self.placeholder.is_some_and(|text| text.starts_with('['))
+    }
+
     pub(super) fn is_path(&self) -> bool {
         matches!(self.placeholder, Some("PATH" | "FILE"))
     }
@@ -395,6 +405,9 @@ impl Flag {
         flags.contains(&self.long)
     }
 }
+
+/// The value of a flag that stands without one.
+pub(super) const EVERY: &str = "*";
 
 /// Every flag, in the order of the help.
 pub(super) fn table() -> Vec<Flag> {

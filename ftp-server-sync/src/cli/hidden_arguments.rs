@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::error;
+use super::expand::is_flag;
 use super::flags::Flag;
 
 /// The arguments with another text for each password; `None` if there is no password. What is no
@@ -12,7 +13,9 @@ pub(super) fn hide(table: &[Flag], arguments: &[OsString]) -> Option<Vec<OsStrin
     let mut is_found = false;
     let mut before = None;
     let shown = arguments.iter().map(|argument| {
-        let (kept, value_follows) = match before.take() {
+        // Behind a flag that stands without its value, a password may follow.
+        let has_value = |flag: &&Flag| !(flag.may_lack_value() && is_flag(argument));
+        let (kept, value_follows) = match before.take().filter(has_value) {
             Some(flag) if is_secret(flag) => (0, None),
             Some(_) => (argument.len(), None),
             None => split(table, argument.as_bytes()),

@@ -2,14 +2,16 @@
 //! it.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ftp_proto::text::printable_word;
-use rustix::fs::{Access, AtFlags, CWD};
+use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
 
 use super::mounts::UnmountedShare;
 use super::share::Share;
@@ -67,6 +69,73 @@ pub(crate) fn create_home(home: &Path) -> io::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+/// The same for a user of the system, whose home is that user's alone.
+///
+/// Only root may be able to change the directories above it: another user could lead this call to
+/// a directory elsewhere.
+///
+/// # Errors
+///
+/// The system's, or that others may change a directory above.
+pub(crate) fn create_home_of(home: &Path, user: u32, group: u32) -> io::Result<bool> {
+    if home.exists() {
+        return Ok(false);
+    }
+    let (Some(above), Some(name)) = (home.parent(), home.file_name()) else {
+        return Err(io::Error::other("the home has no directory above it"));
+    };
+    if UnmountedShare::find(above).is_some_and(|share| share.is_certain()) {
+        let text = format!("nothing is mounted at {}", above.display());
+        return Err(io::Error::other(text));
+    }
+    check_of_root(above, LINKS_MAX)?;
+    let above = above.canonicalize()?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let above = rustix::fs::openat(CWD, &above, flags, Mode::empty())?;
+    match rustix::fs::mkdirat(&above, name, Mode::RWXU) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    let made = rustix::fs::openat(&above, name, flags, Mode::empty())?;
+    rustix::fs::fchmod(&made, Mode::RWXU)?;
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+    rustix::fs::fchown(&made, Some(user), Some(group))?;
+    Ok(true)
+}
+
+/// Refuses a path that others than root could lead elsewhere, by a directory or by a link in it.
+fn check_of_root(path: &Path, links_max: u32) -> io::Result<()> {
+    for directory in path.ancestors() {
+        if others_may_change(&std::fs::metadata(directory)?) {
+            let text = format!(
+                "not only root may change {}; create the home yourself, and give it to its user",
+                directory.display()
+            );
+            return Err(io::Error::other(text));
+        }
+        if let Ok(target) = std::fs::read_link(directory) {
+            let Some(links_max) = links_max.checked_sub(1) else {
+                return Err(io::Error::other("too many links lead to the home"));
+            };
+            let parent = directory.parent().unwrap_or(directory);
+            check_of_root(&parent.join(target), links_max)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether others than root may rename what root has in this directory.
+fn others_may_change(directory: &Metadata) -> bool {
+    let mode = directory.mode();
+    let is_sticky = mode & 0o1000 != 0;
+    let of_group = if directory.gid() == 0 { 0 } else { 0o020 };
+    directory.uid() != 0 || (mode & (0o002 | of_group) != 0 && !is_sticky)
+}
+
+/// Links may lead to links.
+const LINKS_MAX: u32 = 8;
 
 /// What is wrong with a home, and what to do. `stores`: its user may store files. `is_created`: a
 /// missing one is made at the first login.
@@ -154,6 +223,40 @@ mod tests {
                 .is_ok()
         );
         assert!(create_home(&later.join("a/b")).is_err());
+    }
+
+    /// Only root can give it away.
+    #[test]
+    fn a_home_of_a_user_is_that_users_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (home, user) = (directory.path().join("anna"), 54_321);
+        let is_root = rustix::process::geteuid().is_root();
+        let made = create_home_of(&home, user, 54_322);
+        assert_eq!(made.is_ok_and(|made| made), is_root);
+        if !is_root {
+            return;
+        }
+        let metadata = std::fs::metadata(&home).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (user, 54_322));
+        assert_eq!(metadata.mode() & 0o7777, 0o700);
+        assert!(!create_home_of(&home, user, user).unwrap());
+        // Its user could lead the call elsewhere.
+        let error = create_home_of(&home.join("bob"), 1, 1).unwrap_err();
+        assert!(error.to_string().contains("not only root"), "{error}");
+        // So could a link of that user, also behind one of root's.
+        let path = |name: &str| directory.path().join(name);
+        std::fs::create_dir(path("target")).unwrap();
+        std::os::unix::fs::symlink(path("target"), home.join("users")).unwrap();
+        std::os::unix::fs::symlink("anna/users", path("roots")).unwrap();
+        for above in ["anna/users", "roots"] {
+            let error = create_home_of(&path(above).join("bob"), 1, 1).unwrap_err();
+            assert!(error.to_string().contains("not only root"), "{error}");
+        }
+        std::os::unix::fs::symlink("target", path("other")).unwrap();
+        assert!(create_home_of(&path("other/carol"), 1, 1).unwrap());
+        std::os::unix::fs::symlink("/no/such", directory.path().join("link")).unwrap();
+        assert!(!create_home_of(&directory.path().join("link"), 1, 1).unwrap());
+        assert!(create_home_of(&directory.path().join("a/b"), 1, 1).is_err());
     }
 
     #[test]

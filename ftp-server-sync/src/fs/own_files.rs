@@ -55,6 +55,16 @@ impl OwnFiles {
         }
     }
 
+    /// The same files, of which nothing is known.
+    pub(super) fn apart(&self) -> Self {
+        Self::new(self.paths.clone())
+    }
+
+    /// Whether both are about the same files.
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        self.paths == other.paths
+    }
+
     /// Looks at the files now: they stay known if they are out of reach later.
     pub(super) fn remember(&self) {
         lock(&self.known).update(&self.paths);

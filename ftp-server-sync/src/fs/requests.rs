@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use cap_std::fs::{Metadata, MetadataExt};
 use ftp_proto::listing::Details;
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal, Representation};
-use rustix::fs::{Access, AtFlags, RenameFlags};
+use rustix::fs::{Access, RenameFlags};
 use rustix::io::Errno;
 
+use super::access::check_access;
 use super::owners::Owners;
 use super::root::{Root, changeable, refusal, relative};
 use super::upload::leftovers::{are_alone, clear_up};
@@ -73,8 +74,7 @@ impl Root {
     /// Whether a directory exists and may become the current one.
     fn check_enterable(&self, path: &FtpPath) -> Result<(), Refusal> {
         let directory = self.open_directory(path)?;
-        rustix::fs::accessat(&directory, ".", Access::EXEC_OK, AtFlags::EACCESS)
-            .map_err(|errno| refusal(&errno.into()))
+        check_access(&directory, Access::EXEC_OK).map_err(|errno| refusal(&errno.into()))
     }
 
     /// Removes an empty directory, or a symbolic link, which listings show as the directory to

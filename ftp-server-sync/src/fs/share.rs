@@ -17,8 +17,10 @@ use cap_std::fs::Dir;
 use ftp_proto::Refusal;
 use ftp_proto::text::printable_word;
 use log::{Level, debug, info, log, warn};
+use rustix::fs::Access;
 use rustix::io::Errno;
 
+use super::access::check_access;
 use super::mounts::{MountPoint, MountTable, UnmountedShare, real_path};
 use super::named::NamedDirectory;
 use super::quota::usage::HomeUsage;
@@ -216,6 +218,24 @@ impl Share {
             Some(opened) => check_listable(&opened.directory, &self.place.path),
             None => Ok(()),
         }
+    }
+
+    /// Whether this thread may look up names in the directory.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, with the path.
+    pub(crate) fn check_searchable(&self) -> io::Result<()> {
+        let state = lock(&self.place.state);
+        let Some(opened) = &state.opened else {
+            return Ok(());
+        };
+        // It was opened as a name, which takes no right to it.
+        check_access(&opened.directory, Access::EXEC_OK).map_err(|error| {
+            let error = io::Error::from(error);
+            let (path, reason) = (self.place.path.display(), SystemText(&error));
+            io::Error::new(error.kind(), format!("cannot enter {path}: {reason}"))
+        })
     }
 
     /// Looks at the server's own files as long as it may.

@@ -78,6 +78,32 @@ impl ShareRules {
         }
     }
 
+    /// The same for a thread that is about to lose rights, and may then find fewer of the server's
+    /// own files: what it finds is not for others. Those that are there now stay known.
+    #[must_use]
+    pub(crate) fn with_own_files_apart(&self) -> Self {
+        let own_files = self.own_files.apart();
+        own_files.remember();
+        Self {
+            own_files: own_files.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, with what these rules know of the server's own files.
+    #[must_use]
+    pub(crate) fn with_own_files_of(&self, other: &Self) -> Self {
+        let own_files = if self.own_files.are_those_of(&other.own_files) {
+            other.own_files.clone()
+        } else {
+            self.own_files.apart().into()
+        };
+        Self {
+            own_files,
+            ..self.clone()
+        }
+    }
+
     /// The same with a umask instead of that of the process.
     #[must_use]
     pub(crate) fn with_umask(self, umask: Option<u32>) -> Self {

@@ -17,6 +17,11 @@ pub(crate) fn unix_seconds() -> i64 {
     i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX)
 }
 
+/// The same in whole days.
+pub(crate) fn unix_days() -> i64 {
+    unix_seconds() / (24 * 60 * 60)
+}
+
 /// The date of a time in the form of MDTM (RFC 3659, section 2.3), as `2026-11-22`.
 pub(crate) fn date(time: &[u8; 14]) -> String {
     let [year, month, day] = [0..4, 4..6, 6..8].map(|range| digits(time, range));

@@ -28,6 +28,7 @@ mod picture;
 mod report;
 mod simulated_session;
 mod sources;
+mod system_users;
 mod users;
 
 /// The result of a check.
@@ -82,6 +83,9 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     };
     let sources = sources::look_up_all(settings);
     let routers = ask_routers(settings);
+    let system_users = system_users::look_up(settings);
+    let mut users = user_findings(settings);
+    users.extend(system_users.findings);
     let evidence = Evidence {
         interfaces,
         known: sources.known,
@@ -90,7 +94,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
         password_exposures: settings.password_exposures(),
-        users: user_findings(settings),
+        users,
         unmounted_share: UnmountedShare::find(&settings.directory),
         lacks_space: lacks_space(&settings.uploads, &settings.directory),
         unwritable: unwritable(&settings.directory),
@@ -107,6 +111,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     findings.sort_by_key(|finding| finding.severity);
     let certificates = identity.as_ref().map(Identity::descriptions);
     let mut text = report::certificates(&certificates.unwrap_or_default());
+    text += &system_users.text;
     text += &report::text(settings, &evidence, &findings, start_problem.as_deref());
     let clients_fail = findings
         .iter()

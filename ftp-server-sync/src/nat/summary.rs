@@ -9,7 +9,8 @@ use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
 use crate::settings::{
-    BrokenUploads, KnownAddresses, Listen, NameCharset, Settings, TlsSettings, UploadRules,
+    BrokenUploads, KnownAddresses, Listen, NameCharset, Settings, SystemUsers, TlsSettings,
+    UploadRules,
 };
 
 /// What is served, to whom and where, and what passive mode replies announce.
@@ -24,6 +25,7 @@ pub(crate) fn summary(
         lines.push(format!("serving {directory} {}", audience(settings)));
     }
     lines.extend(users_of_file(settings));
+    lines.extend(settings.users.system().map(users_of_system));
     for (address, listen) in bound {
         let mut kinds = Vec::new();
         kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
@@ -115,6 +117,27 @@ fn users_of_file(settings: &Settings) -> Option<String> {
     Some(format!("serving {count} (--users {file})"))
 }
 
+/// Which of the system's users may log in.
+fn users_of_system(system: &SystemUsers) -> String {
+    let (of_group, group) = match &system.group {
+        Some(group) => {
+            let group = printable_word(group.text.as_bytes());
+            (format!(" in the group {group}"), format!(" {group}"))
+        }
+        None => Default::default(),
+    };
+    let verb = verb(system.rights);
+    format!("serving the homes of the system's users{of_group} {verb} (--system-users{group})")
+}
+
+fn verb(rights: Rights) -> &'static str {
+    if rights.contains(Right::Store) {
+        "with write access"
+    } else {
+        "read-only"
+    }
+}
+
 /// How names are written, where some clients do not write UTF-8.
 pub(super) fn names(charset: NameCharset) -> Option<String> {
     let name = charset.name();
@@ -129,13 +152,6 @@ pub(super) fn names(charset: NameCharset) -> Option<String> {
 }
 
 fn audience(settings: &Settings) -> String {
-    let verb = |rights: Rights| {
-        if rights.contains(Right::Store) {
-            "with write access"
-        } else {
-            "read-only"
-        }
-    };
     let mut audience = Vec::new();
     if let Some((name, access)) = settings.users.user() {
         audience.push(format!(

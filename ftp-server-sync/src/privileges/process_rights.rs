@@ -9,6 +9,7 @@ use ftp_proto::text::printable_word;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::settings::Settings;
 
@@ -46,6 +47,9 @@ impl ProcessRights {
 ///
 /// Why not, and what to do.
 pub(crate) fn check_start(settings: &Settings) -> io::Result<()> {
+    if settings.users.system().is_some() {
+        check_system_users()?;
+    }
     match (&settings.run_as, geteuid().is_root()) {
         (Some(run_as), false) => Err(io::Error::other(format!(
             "--run-as {}: only root can become another user; start the server as root, or leave \
@@ -61,6 +65,22 @@ pub(crate) fn check_start(settings: &Settings) -> io::Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+/// Whether the process may read the passwords of the system, and become its users.
+fn check_system_users() -> io::Result<()> {
+    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    let has_needed = || capabilities(None).is_ok_and(|held| held.effective.contains(needed));
+    let problem = if !geteuid().is_root() {
+        "only root can check the passwords of the system and become its users; start the server as \
+         root, or leave --system-users out"
+    } else if !has_needed() {
+        "root lacks the capabilities SETUID and SETGID here, and cannot become another user; give \
+         them to the server, or leave --system-users out"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(format!("--system-users: {problem}")))
 }
 
 /// What shares the root directory, if anything does.

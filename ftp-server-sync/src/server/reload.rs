@@ -153,6 +153,7 @@ impl Server {
         let known = self.addresses.known();
         self.umask.set(settings.umask);
         self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
+        self.state.check_system_users();
         let new = Current::new(settings, share, interfaces, known, identity);
         self.replace_users(new.with_homes_of(&old));
         self.users_file = users_file;

@@ -25,6 +25,8 @@ pub(super) enum EndReason {
     Evicted,
     /// The user was removed from the file, has another home, or may not log in so any more.
     AccountChanged,
+    /// The system's user is gone, or has another number or home, or those of the flag are others.
+    SystemUserChanged,
     /// The server is shutting down.
     ServerEnds,
 }
@@ -69,6 +71,10 @@ impl fmt::Display for EndReason {
             Self::AccountChanged => f.write_str(
                 "the user was removed from --users, has expired, has another home, or may not log in \
                  like this any more (options allow, deny and tls)",
+            ),
+            Self::SystemUserChanged => f.write_str(
+                "the user is gone from the system, has another number or home, or is not one of \
+                 --system-users any more",
             ),
             Self::ServerEnds => f.write_str("the server ends"),
         }

@@ -11,7 +11,7 @@ use log::{Level, error, info};
 use super::connection::Connection;
 use super::delayed_login::DelayedLogin;
 use super::hints::{GUEST, RIGHTS, WRITE};
-use super::login_attempt::{FinishedAttempt, LoginAttempt};
+use super::login_attempt::{ComparisonKind, FinishedAttempt, LoginAttempt};
 use super::login_name::QuotedName;
 use super::timers::Timer;
 use crate::accounts::comparisons::ComparisonState;
@@ -20,6 +20,7 @@ use crate::accounts::users::is_anonymous;
 use crate::logging::repeated::Event;
 use crate::logging::system_text::SystemText;
 use crate::net::client_network::ClientNetwork;
+use crate::privileges::has_become_user;
 
 impl Connection {
     /// Compares a password, or makes it wait. `None`: the outcome comes later.
@@ -36,6 +37,7 @@ impl Connection {
             session: self.name.to_string(),
             peer: self.session.endpoints().peer().ip(),
             server: self.server.clone(),
+            system_user: None,
         };
         self.compare(attempt, PasswordTurn::New, now)
     }
@@ -90,10 +92,20 @@ impl Connection {
         turn: PasswordTurn,
         now: Instant,
     ) -> Option<Outcome> {
-        let Some(hash) = attempt.hash() else {
+        // A thread that is started here would have no other rights than this one.
+        if has_become_user() {
+            error!(
+                "{} internal error: a login after that of a system user",
+                self.name
+            );
+            self.session.handle_shutdown();
+            return Some(Outcome::Authenticated(None));
+        }
+        let comparison = attempt.comparison();
+        if let ComparisonKind::Quick = comparison {
             let result = attempt.compare(turn, now);
             return self.on_attempt(attempt, result, now);
-        };
+        }
         // A blocked address makes no one wait for it.
         if let Some(network) = attempt.network {
             let rules = self.current.settings.login_rules();
@@ -104,7 +116,10 @@ impl Connection {
         }
         let (network, waker) = (attempt.network, self.waker.clone());
         let comparisons = &self.server.comparisons;
-        let work = move || attempt.compare_slowly(&hash, turn);
+        let work = move || match comparison {
+            ComparisonKind::Hash(hash) => attempt.compare_slowly(&hash, turn),
+            ComparisonKind::Quick | ComparisonKind::System => attempt.compare_with_system(turn),
+        };
         let (pending, started) = comparisons.submit(network, waker, work);
         self.delayed = Some(DelayedLogin::Comparison(pending));
         self.on_thread_started(started, now);
@@ -144,7 +159,7 @@ impl Connection {
         let (session, peer) = (&self.name, attempt.peer);
         let name = QuotedName(&attempt.user);
         match result {
-            Attempt::Succeeded(account) => return Some(self.logged_in(&attempt.user, account, now)),
+            Attempt::Succeeded(account) => return Some(self.logged_in(&attempt, account, now)),
             Attempt::Failed(_) => {
                 let answer = Outcome::Authenticated(None);
                 self.delayed = Some(DelayedLogin::Answer(answer));
@@ -181,14 +196,19 @@ impl Connection {
         self.server.events.on_event(event, now, line);
     }
 
-    fn logged_in(&mut self, user: &[u8], account: Account, now: Instant) -> Outcome {
+    fn logged_in(&mut self, attempt: &LoginAttempt, account: Account, now: Instant) -> Outcome {
+        let user = &attempt.user[..];
         let users = &self.current.settings.users;
-        if users.in_file(user).is_none() && !users.is_of_flag(user) {
+        let entered = if let Some(system_user) = &attempt.system_user {
+            self.enter_system_user(system_user, now)
+        } else if users.in_file(user).is_some() || users.is_of_flag(user) {
+            self.enter_user(user, now)
+        } else {
             // The file has changed while the password was compared, and this session does not know
             // the home of the user yet.
-            return Outcome::Authenticated(None);
-        }
-        if let Some(outcome) = self.enter_user(user, now) {
+            Some(Outcome::Authenticated(None))
+        };
+        if let Some(outcome) = entered {
             return outcome;
         }
         let (session, name) = (&self.name, printable(user));
@@ -199,7 +219,8 @@ impl Connection {
         }
         self.set_user(Some(user));
         let has_user = self.current.settings.users.user().is_some();
-        self.log.logged_in(match self.user {
+        self.log.logged_in(match &self.user {
+            Some(user) if user.system.is_some() => WRITE,
             Some(_) => RIGHTS,
             None if has_user && is_anonymous(user) => GUEST,
             None => WRITE,

@@ -14,6 +14,7 @@ use super::login_name::QuotedName;
 use super::server_state::{Current, ServerState};
 use crate::accounts::login_throttle::{ADDRESSES_MAX, Attempt, Failure, PasswordTurn};
 use crate::accounts::password_hash::PasswordHash;
+use crate::accounts::system_users::SystemUser;
 use crate::logging::clock::unix_seconds;
 use crate::logging::repeated::Event;
 use crate::net::client_network::ClientNetwork;
@@ -30,6 +31,18 @@ pub(super) struct LoginAttempt {
     /// that of a gateway, which stands for any number of clients.
     pub(super) network: Option<ClientNetwork>,
     pub(super) server: Arc<ServerState>,
+    /// The user of the system whose password it was.
+    pub(super) system_user: Option<SystemUser>,
+}
+
+/// How long a comparison takes.
+#[derive(Debug)]
+pub(super) enum ComparisonKind {
+    Quick,
+    /// It is with this hash.
+    Hash(PasswordHash),
+    /// The system has to be asked, and a hash is compared.
+    System,
 }
 
 /// An attempt whose password was compared, or not yet.
@@ -40,10 +53,15 @@ pub(super) struct FinishedAttempt {
 }
 
 impl LoginAttempt {
-    /// The hash that the password has to be compared with, if that takes long.
-    pub(super) fn hash(&self) -> Option<PasswordHash> {
+    /// What the password has to be compared with.
+    pub(super) fn comparison(&self) -> ComparisonKind {
         let current = self.server.current();
-        current.settings.users.find(&self.user).hash().cloned()
+        let users = &current.settings.users;
+        if users.system_for(&self.user).is_some() {
+            return ComparisonKind::System;
+        }
+        let hash = users.find(&self.user).hash().cloned();
+        hash.map_or(ComparisonKind::Quick, ComparisonKind::Hash)
     }
 
     /// Compares where that takes no time.
@@ -67,15 +85,39 @@ impl LoginAttempt {
 
     /// Compares with a hash. No other attempt of the same address may run meanwhile.
     pub(super) fn compare_slowly(self, hash: &PasswordHash, turn: PasswordTurn) -> FinishedAttempt {
+        let check = |attempt: &Self| attempt.check_hash(hash).map(|account| (account, None));
+        self.finish_slowly(turn, check)
+    }
+
+    /// Compares with what the system says. No other attempt of the same address may run meanwhile.
+    pub(super) fn compare_with_system(self, turn: PasswordTurn) -> FinishedAttempt {
+        self.finish_slowly(turn, |attempt| {
+            let (user, account) = attempt.check_system_user()?;
+            Some((account, Some(user)))
+        })
+    }
+
+    fn check_hash(&self, hash: &PasswordHash) -> Option<Account> {
+        let matches = hash.matches(self.password.expose());
+        let current = self.server.current();
+        let candidate = current.settings.users.find(&self.user);
+        // The users may have changed meanwhile.
+        let is_same = candidate.hash() == Some(hash);
+        let account = candidate.decide(matches && is_same);
+        account.filter(|_| !self.is_unfit(&current))
+    }
+
+    fn finish_slowly(
+        mut self,
+        turn: PasswordTurn,
+        check: impl FnOnce(&Self) -> Option<(Account, Option<SystemUser>)>,
+    ) -> FinishedAttempt {
         let rules = self.server.current().settings.login_rules();
+        let mut system_user = None;
         let check = || {
-            let matches = hash.matches(self.password.expose());
-            let current = self.server.current();
-            let candidate = current.settings.users.find(&self.user);
-            // The users may have changed meanwhile.
-            let is_same = candidate.hash() == Some(hash);
-            let account = candidate.decide(matches && is_same);
-            account.filter(|_| !self.is_unfit(&current))
+            let (account, user) = check(&self)?;
+            system_user = user;
+            Some(account)
         };
         let result = match self.network {
             Some(network) => {
@@ -85,6 +127,7 @@ impl LoginAttempt {
             None => check().map_or_else(|| Attempt::Failed(Failure::default()), Attempt::Succeeded),
         };
         self.log(&result, &self.server.current());
+        self.system_user = system_user;
         FinishedAttempt {
             attempt: self,
             result,

@@ -61,6 +61,7 @@ impl Connection {
         self.tree = tree;
         self.user = Some(SessionUser {
             user: user.clone(),
+            system: None,
             place,
             quota: Arc::default(),
         });
@@ -72,7 +73,11 @@ impl Connection {
     pub(super) fn user_account(&self) -> Option<Account> {
         let session_user = self.user.as_ref()?;
         let usual = self.current.settings.name_charset;
-        Some(account(&session_user.user, usual))
+        let account = account(&session_user.user, usual);
+        Some(match session_user.system {
+            Some(_) => account.with_no_other_login(),
+            None => account,
+        })
     }
 
     /// The client has logged out: the session is as it was before the login.
@@ -102,6 +107,9 @@ impl Connection {
         let Some(session_user) = &mut self.user else {
             return;
         };
+        if session_user.system.is_some() {
+            return self.update_system_user(now);
+        }
         let known = &session_user.user;
         let found = self.current.settings.users.in_file(known.name.as_bytes());
         let peer = self.session.endpoints().peer().ip();
@@ -127,8 +135,14 @@ impl Connection {
         self.apply_user(now);
     }
 
-    fn apply_user(&mut self, now: Instant) {
-        let Some(SessionUser { user, place, quota }) = &self.user else {
+    pub(super) fn apply_user(&mut self, now: Instant) {
+        let Some(SessionUser {
+            user,
+            system,
+            place,
+            quota,
+        }) = &self.user
+        else {
             return;
         };
         let options = &user.options;
@@ -139,6 +153,10 @@ impl Connection {
             ..uploads
         };
         let rules = self.current.share.rules();
+        let rules = match system {
+            Some(system) => system.rules(rules),
+            None => rules.clone(),
+        };
         self.tree.update_rules(|seen| {
             let account = user.account_in(seen);
             let mut uploads = uploads;
@@ -176,7 +194,7 @@ fn cannot_go_on(rights: Rights) -> bool {
 }
 
 /// The account of a user, whose clients write names in this charset unless the file says another.
-fn account(user: &FileUser, usual: NameCharset) -> Account {
+pub(super) fn account(user: &FileUser, usual: NameCharset) -> Account {
     let charset = user.options.charset.unwrap_or(usual);
     charset.apply(user.account())
 }

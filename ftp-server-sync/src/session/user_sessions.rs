@@ -1,18 +1,24 @@
 //! The sessions of each user of the file: how many there are, and what they share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
+use super::system_session::SystemSession;
 use crate::accounts::users_file::FileUser;
 use crate::data::shared_rates::SharedRates;
 use crate::fs::share_rules::QuotaInForce;
 use crate::locks::lock;
 use crate::settings::Rates;
 
-/// The users who are logged in, by name.
+/// The users who are logged in.
 #[derive(Debug, Default)]
-pub(crate) struct UserSessions(Mutex<BTreeMap<String, UserState>>);
+pub(crate) struct UserSessions {
+    /// By name.
+    users: Mutex<BTreeMap<String, UserState>>,
+    /// The sessions of the system's users, and some that have ended.
+    of_system: Mutex<Vec<Weak<SystemSession>>>,
+}
 
 #[derive(Debug)]
 struct UserState {
@@ -32,6 +38,8 @@ pub(super) struct UserPlace {
 #[derive(Debug)]
 pub(super) struct SessionUser {
     pub(super) user: Arc<FileUser>,
+    /// The same as a user of the system, if it is one.
+    pub(super) system: Option<Arc<SystemSession>>,
     pub(super) place: UserPlace,
     pub(super) quota: Arc<QuotaInForce>,
 }
@@ -45,7 +53,7 @@ impl UserSessions {
         rates: Rates,
         now: Instant,
     ) -> Option<UserPlace> {
-        let mut users = lock(&self.0);
+        let mut users = lock(&self.users);
         let user = users.entry(name.to_owned()).or_insert_with(|| UserState {
             sessions: 0,
             rates: SharedRates::new(rates, now).into(),
@@ -62,9 +70,24 @@ impl UserSessions {
     }
 }
 
+impl UserSessions {
+    /// One more session of a user of the system.
+    pub(super) fn add_system(&self, session: &Arc<SystemSession>) {
+        let mut sessions = lock(&self.of_system);
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.push(Arc::downgrade(session));
+    }
+
+    /// The sessions of the system's users.
+    pub(super) fn of_system(&self) -> Vec<Arc<SystemSession>> {
+        let sessions = lock(&self.of_system);
+        sessions.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
 impl Drop for UserPlace {
     fn drop(&mut self) {
-        let mut users = lock(&self.all.0);
+        let mut users = lock(&self.all.users);
         let is_last = users.get_mut(&self.name).is_some_and(|user| {
             user.sessions -= 1;
             user.sessions == 0
@@ -93,6 +116,24 @@ mod tests {
         drop(first);
         assert!(enter("anna", Some(2)).is_some());
         drop((second, bob));
-        assert!(lock(&all.0).is_empty());
+        assert!(lock(&all.users).is_empty());
+    }
+
+    #[test]
+    fn sessions_of_the_system_that_have_ended_are_left_out() {
+        let all = UserSessions::default();
+        let session = |name| Arc::new(SystemSession::for_tests(name));
+        let (first, second) = (session("anna"), session("bob"));
+        all.add_system(&first);
+        all.add_system(&second);
+        assert_eq!(all.of_system().len(), 2);
+        drop(first);
+        assert!(
+            all.of_system()
+                .iter()
+                .all(|session| Arc::ptr_eq(session, &second))
+        );
+        all.add_system(&second);
+        assert_eq!(lock(&all.of_system).len(), 2);
     }
 }

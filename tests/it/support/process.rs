@@ -163,6 +163,16 @@ impl Finished {
         );
         self
     }
+
+    /// The server has refused its flags, with this text, in whatever lines.
+    #[track_caller]
+    pub(crate) fn expect_refusal(&self, text: &str) {
+        let code = self.status.and_then(|status| status.code());
+        let shown = self.text();
+        assert_eq!(code, Some(2), "{shown}");
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        assert!(words.join(" ").contains(text), "no {text:?} in\n{shown}");
+    }
 }
 
 /// The Debian package that brings a program.

@@ -8,7 +8,7 @@ mod unreadable;
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -19,8 +19,9 @@ use crate::support::certificates::{Certificate, trusting_any};
 use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::data;
-use crate::support::process::{self, Finished};
+use crate::support::process;
 use crate::support::server::{self, Program, Setup, TestServer, own_address};
+use crate::support::thread_status::{field, threads};
 use crate::support::wait::wait_until;
 
 /// Users and groups that the server finds, in place of this machine's.
@@ -297,8 +298,7 @@ fn a_state_directory_of_others_stays_as_it_is() {
     let mut serve = server::command(&flags);
     serve.env("STATE_DIRECTORY", &state);
     let finished = process::run(&mut accounts.know(&serve), 20);
-    expect_refusal(
-        &finished,
+    finished.expect_refusal(
         "cannot be written: permission denied; give a certificate with --certfile, or set the \
          environment variable STATE_DIRECTORY to a directory that this user may write to",
     );
@@ -329,10 +329,7 @@ fn root_follows_no_link_of_the_users_state_directory() {
     serve.args(["--tls", "--run-as", "ftpd"]);
     serve.env("STATE_DIRECTORY", &state);
     let finished = process::run(&mut accounts.know(&serve), 20);
-    expect_refusal(
-        &finished,
-        "certificate.pem: cannot be read: permission denied",
-    );
+    finished.expect_refusal("certificate.pem: cannot be read: permission denied");
 
     // One that is made again is the user's, although root starts the server.
     fs::remove_file(state.join("certificate.pem")).expect("the link");
@@ -395,7 +392,7 @@ fn a_share_that_the_user_may_not_list_is_refused() {
             "--run-as ftpd: the shared directory {} cannot be listed",
             path(place.path())
         );
-        expect_refusal(&finished, &text);
+        finished.expect_refusal(&text);
     }
     // Below a directory of root's it is found at the start.
     let share = place.path().join("share");
@@ -426,10 +423,7 @@ fn only_root_can_become_another_user() {
     ];
     let user = [&user[..], &["--ambient-caps=+dac_override"]].concat();
     let finished = process::run(&mut process::prefixed(&user, &serve), 20);
-    expect_refusal(
-        &finished,
-        "--run-as 4711:4711: only root can become another user",
-    );
+    finished.expect_refusal("--run-as 4711:4711: only root can become another user");
     // Root without the right to do so.
     let bounded = [
         "setpriv",
@@ -437,10 +431,7 @@ fn only_root_can_become_another_user() {
         "--inh-caps=-all",
     ];
     let finished = process::run(&mut process::prefixed(&bounded, &serve), 20);
-    expect_refusal(
-        &finished,
-        "give the server the capabilities SETUID and SETGID",
-    );
+    finished.expect_refusal("give the server the capabilities SETUID and SETGID");
 }
 
 #[test]
@@ -457,10 +448,7 @@ fn root_does_not_share_the_root_directory() {
     for directory in ["/", "/etc/..", "/proc/self/root", path(&point)] {
         for extra in [&[][..], &["--check"]] {
             let finished = serve(directory, extra);
-            expect_refusal(
-                &finished,
-                "this is the root directory, and the server runs as root",
-            );
+            finished.expect_refusal("this is the root directory, and the server runs as root");
         }
     }
     let finished = serve("/", &["--check", "--run-as", "4711:4711"]);
@@ -500,25 +488,6 @@ fn serve_with_state(accounts: &Accounts, setup: Setup<'_>, state: &Path) -> Test
     setup.program()
 }
 
-/// The status of each thread of a process.
-fn threads(process: u32) -> Vec<String> {
-    let tasks = PathBuf::from(format!("/proc/{process}/task"));
-    let tasks = fs::read_dir(tasks).expect("the threads of the server");
-    // A thread may end meanwhile.
-    let status = |task: PathBuf| fs::read_to_string(task.join("status")).ok();
-    tasks
-        .filter_map(|task| status(task.expect("a thread").path()))
-        .collect()
-}
-
-/// A line of a status, with single blanks.
-fn field(status: &str, name: &str) -> String {
-    let mut lines = status.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let words = value.expect(name).split_whitespace();
-    words.collect::<Vec<_>>().join(" ")
-}
-
 /// The directory is the server's user's.
 fn give(directory: &Path) {
     chown(directory, Some(4711), Some(4712)).expect("another owner: run as root");
@@ -527,18 +496,6 @@ fn give(directory: &Path) {
 /// Others may look up names in the directory.
 fn search(directory: &Path) {
     fs::set_permissions(directory, Permissions::from_mode(0o711)).expect("a mode");
-}
-
-#[track_caller]
-fn expect_refusal(finished: &Finished, text: &str) {
-    let code = finished.status.and_then(|status| status.code());
-    assert_eq!(code, Some(2), "{}", finished.text());
-    let shown = finished
-        .text()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    assert!(shown.contains(text), "no {text:?} in\n{}", finished.text());
 }
 
 #[track_caller]

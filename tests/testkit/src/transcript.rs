@@ -465,6 +465,10 @@ fn account(text: &str) -> Result<Account, String> {
     let mut words = text.split(' ');
     let mut account = Account::new(rights(words.next().unwrap_or_default())?);
     for word in words {
+        if word == "no-other-login" {
+            account = account.with_no_other_login();
+            continue;
+        }
         let (name, value) = word.split_once('=').ok_or("no rights of a directory")?;
         let path = |text: &str| FtpPath::parse(text.as_bytes()).ok_or("no path");
         account = match name {

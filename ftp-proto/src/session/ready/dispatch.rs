@@ -2,7 +2,9 @@
 
 use super::Ready;
 use super::retry::Retry;
-use crate::command::{Command, CommandInfo, CommandLine, ControlVerb, InfoVerb, LocalVerb, Verb};
+use crate::command::{
+    Command, CommandInfo, CommandLine, ControlVerb, InfoVerb, LocalVerb, ProtectionVerb, Verb,
+};
 use crate::path::FtpPath;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -36,6 +38,9 @@ impl Ready {
                 _ => {}
             }
             return context.stay(self.refusing(context, command, argument, reply));
+        }
+        if self.account.is_last_of_session() && logs_out(command.verb) {
+            return Flow::Close(Some(Reply::LAST_LOGIN));
         }
         match command.verb {
             Verb::Control(verb) => return self.control(context, verb, argument),
@@ -202,6 +207,15 @@ impl Ready {
         if let Some(transfer) = self.abort(reason) {
             context.push_action(crate::action::Action::AbortTransfer(transfer));
         }
+    }
+}
+
+/// Whether this command leads to another login.
+fn logs_out(verb: Verb) -> bool {
+    match verb {
+        Verb::Control(verb) => matches!(verb, ControlVerb::User | ControlVerb::Rein),
+        Verb::Protection(verb) => verb == ProtectionVerb::Auth,
+        _ => false,
     }
 }
 

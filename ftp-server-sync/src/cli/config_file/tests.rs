@@ -301,7 +301,10 @@ fn a_file_takes_every_flag_but_those_for_the_command_line() {
     for flag in &table {
         let is_refused = flag.is_for_command_line_only() || flag.long == "--config";
         match read_line(&table, flag.name().as_bytes()) {
-            Ok(found) => assert_eq!(found, Some((*flag, None))),
+            Ok(found) => {
+                let value = flag.may_lack_value().then(|| EVERY.into());
+                assert_eq!(found, Some((*flag, value)));
+            }
             Err(error) => {
                 let error = error.to_string();
                 assert_eq!(error.contains("command line"), is_refused, "{error}");

@@ -8,10 +8,11 @@ use std::path::{self, Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::accounts::passwords::Password;
+use crate::accounts::system_users::{SystemGroup, SystemUsers};
 use crate::accounts::users::Users;
 use crate::cli::environment::{self, Environment};
 use crate::cli::error::{self, FlagError};
-use crate::cli::flags::Flags;
+use crate::cli::flags::{EVERY, Flags};
 use crate::cli::given::GivenFlags;
 use crate::cli::values;
 use crate::settings::file::unreadable;
@@ -22,7 +23,9 @@ pub(super) fn users(
     given: &GivenFlags,
     environment: &Environment,
 ) -> Result<Users, FlagError> {
+    let system = system_users(flags, given)?;
     let users = match (login(flags, given, environment)?, &flags.users) {
+        (None, _) if system.is_some() => Users::none().with_anonymous(flags.anonymous),
         (None, None) => Users::anonymous_only(flags.write),
         (None, Some(_)) if flags.write => {
             return Err(given.refuse(
@@ -36,6 +39,7 @@ pub(super) fn users(
             Users::one(name, Password::new(password), flags.write, flags.anonymous)
         }
     };
+    let users = users.with_system(system);
     match &flags.users {
         Some(file) => load_users(file, users).map_err(|problem| given.refuse("--users", problem)),
         None => Ok(users),
@@ -47,16 +51,39 @@ pub(super) fn file(flags: &Flags) -> Option<PathBuf> {
     path::absolute(flags.users.as_ref()?).ok()
 }
 
+/// The system's users, if they may log in.
+fn system_users(flags: &Flags, given: &GivenFlags) -> Result<Option<SystemUsers>, FlagError> {
+    let flag = "--system-users";
+    let Some(text) = &flags.system_users else {
+        return Ok(None);
+    };
+    if flags.run_as.is_some() {
+        let problem = "becomes each user who logs in, which --run-as gives up the right to; leave \
+                       --run-as out";
+        return Err(given.refuse_beside(flag, "--run-as", problem));
+    }
+    if flags.sandbox {
+        let problem = "serves the homes of users who are not known at the start, which --sandbox \
+                       shuts off; leave --sandbox out";
+        return Err(given.refuse_beside(flag, "--sandbox", problem));
+    }
+    let group = (text != EVERY).then(|| SystemGroup::find(text)).transpose();
+    let group = group.map_err(|problem| given.refuse(flag, problem))?;
+    Ok(Some(SystemUsers::new(group, flags.write)))
+}
+
 pub(super) fn creates_homes(flags: &Flags, given: &GivenFlags) -> Result<bool, FlagError> {
-    if flags.create_home && flags.users.is_none() {
-        return Err(given.refuse("--create-home", "no user has a home; add --users FILE"));
+    if flags.create_home && flags.users.is_none() && flags.system_users.is_none() {
+        let problem = "no user has a home; add --users FILE or --system-users";
+        return Err(given.refuse("--create-home", problem));
     }
     Ok(flags.create_home)
 }
 
 /// Whether some login of a flag is given the shared directory.
 pub(super) fn use_directory(flags: &Flags) -> bool {
-    flags.users.is_none() || flags.username.is_some() || flags.anonymous
+    let has_homes = flags.users.is_some() || flags.system_users.is_some();
+    !has_homes || flags.username.is_some() || flags.anonymous
 }
 
 /// The name and the password of the one user, if there is one.

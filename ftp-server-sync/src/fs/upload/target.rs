@@ -12,6 +12,7 @@ use ftp_proto::{FtpPath, Kept, Refusal, UploadStart};
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::fs::access::check_access;
 use crate::fs::quota::counting::amount_of;
 use crate::fs::quota::usage::{Amount, HomeUsage, NameChange};
 use crate::fs::resolve::{Resolved, stat};
@@ -186,8 +187,7 @@ impl Target {
     /// The file system's refusal.
     pub(super) fn check_creatable(&self) -> Result<(), Refusal> {
         let rights = Access::WRITE_OK | Access::EXEC_OK;
-        rustix::fs::accessat(self, ".", rights, AtFlags::EACCESS)
-            .map_err(|errno| refusal(&errno.into()))
+        check_access(self, rights).map_err(|errno| refusal(&errno.into()))
     }
 
     /// Whether the name is directly in the shared directory: then no client can move it away.

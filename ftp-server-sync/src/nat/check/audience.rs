@@ -72,4 +72,4 @@ fn limits(settings: &Settings) -> Vec<String> {
     limits
 }
 
-const COLUMN: usize = 14;
+pub(super) const COLUMN: usize = 14;

@@ -307,7 +307,7 @@ fn finding_lines(head: &str, text: &str) -> String {
     wrap(head, FINDING_COLUMN, WIDTH, text)
 }
 
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 /// The columns of a client's address and of the replies, behind the indent.
 const PEER_COLUMN: usize = 20;
 const REPLY_COLUMN: usize = PEER_COLUMN + 17;

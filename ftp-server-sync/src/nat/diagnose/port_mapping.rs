@@ -32,7 +32,9 @@ fn control_port(settings: &Settings) -> Option<Finding> {
 /// Everyone on the way to a client on the Internet could read its password.
 fn clear_text(settings: &Settings) -> Option<Finding> {
     let is_open = may_map_control_port(settings);
-    let asks_password = !settings.users.has_anonymous() || settings.users.user().is_some();
+    let users = &settings.users;
+    let has_users = users.user().is_some() || users.system().is_some();
+    let asks_password = !users.has_anonymous() || has_users;
     let flags = match &settings.tls {
         Some(tls) if tls.control_required => return None,
         Some(_) => "--tls-control-required",

@@ -10,6 +10,15 @@ use crate::settings::Settings;
 
 pub(super) fn findings(settings: &Settings, rights: &ProcessRights) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if settings.users.system().is_some() {
+        findings.extend((rights.is_root || rights.root_checks).then(|| {
+            Finding::note(
+                "the server stays root, as --system-users needs: only sessions of the system's users \
+                 have rights of their own; for clients who are strangers, use --users with --run-as",
+            )
+        }));
+        return findings;
+    }
     if rights.is_root {
         findings.push(Finding::new(
             Severity::Risk,

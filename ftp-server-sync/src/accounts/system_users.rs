@@ -1,0 +1,180 @@
+//! The system's users (`--system-users`): which of them may log in, by what the system says when
+//! they do.
+//!
+//! For each name one password hash is compared, whether a user has the name and may log in or not.
+
+mod entry;
+mod files;
+mod group;
+mod shadow;
+mod unfit;
+mod user;
+
+use std::sync::LazyLock;
+
+use ftp_proto::{Account, Rights};
+
+use super::password_hash::PasswordHash;
+use entry::PasswdEntry;
+pub(crate) use files::SystemFiles;
+pub use group::SystemGroup;
+pub(crate) use unfit::Unfit;
+pub(crate) use user::SystemUser;
+
+/// Which of the system's users may log in, and what they may do as far as the file system lets
+/// them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemUsers {
+    /// Only the members of this group; `None`: every user who is fit.
+    pub group: Option<SystemGroup>,
+    /// What the server permits.
+    pub rights: Rights,
+}
+
+/// What decides about a login with one name.
+#[derive(Debug)]
+pub(crate) struct SystemCandidate {
+    /// What the password is compared with. Only a match with the own one of a user counts.
+    hash: Option<PasswordHash>,
+    is_own_hash: bool,
+    /// The user, or why the login is refused.
+    pub(crate) user: Result<SystemUser, Unfit>,
+}
+
+impl SystemUsers {
+    /// Users of this group, or all of them; with `write`, they may change files.
+    pub fn new(group: Option<SystemGroup>, write: bool) -> Self {
+        let rights = if write {
+            Rights::READ_WRITE
+        } else {
+            Rights::READ_ONLY
+        };
+        Self { group, rights }
+    }
+
+    /// Whether this user is in the group.
+    pub(crate) fn has(&self, user: &SystemUser) -> bool {
+        let group = self.group.as_ref();
+        group.is_none_or(|group| user.groups.contains(&group.number))
+    }
+
+    /// What the core needs to know about each of them: the session's thread has their rights from
+    /// then on, and no others.
+    pub(crate) fn account(&self) -> Account {
+        Account::new(self.rights).with_no_other_login()
+    }
+
+    /// Looks up what decides about a login with this name, on this day since 1970. This may take
+    /// long: the users may be those of a network.
+    pub(crate) fn find(&self, name: &[u8], files: &SystemFiles, today: i64) -> SystemCandidate {
+        let entry = match PasswdEntry::find(name) {
+            Ok(Some(entry)) => Ok(entry),
+            Ok(None) => Err(Unfit::Unknown),
+            Err(problem) => Err(problem),
+        };
+        self.decide(entry, files, today)
+    }
+
+    /// The users of the system's file that could be persons, by name, with what decides about them.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub(crate) fn list(
+        &self,
+        files: &SystemFiles,
+        today: i64,
+    ) -> Result<Vec<(String, SystemCandidate)>, Unfit> {
+        let mut names = files.names()?;
+        names.sort();
+        names.dedup();
+        let users = names.into_iter().map(|name| {
+            let candidate = self.find(name.as_bytes(), files, today);
+            (name, candidate)
+        });
+        let is_person = |candidate: &SystemCandidate| {
+            !matches!(candidate.user, Err(Unfit::NoPerson | Unfit::Unknown))
+        };
+        Ok(users
+            .filter(|(_, candidate)| is_person(candidate))
+            .collect())
+    }
+
+    fn decide(
+        &self,
+        entry: Result<PasswdEntry, Unfit>,
+        files: &SystemFiles,
+        today: i64,
+    ) -> SystemCandidate {
+        let shadow = files.shadow();
+        let text = match &shadow {
+            Ok(Some(text)) => &text[..],
+            _ => b"",
+        };
+        let own = entry.as_ref().ok().map(|entry| entry.hash(text));
+        let (hash, problem) = match own {
+            Some(Ok(hash)) => (Some(hash), None),
+            Some(Err(problem)) => (None, Some(problem)),
+            None => (None, None),
+        };
+        let is_own_hash = hash.is_some();
+        let user = entry.and_then(|entry| {
+            let user = entry.check(self.group.as_ref(), files)?;
+            shadow.clone()?;
+            match problem {
+                Some(problem) => Err(problem),
+                None => entry.check_age(text, today).map(|()| user),
+            }
+        });
+        SystemCandidate {
+            hash: hash.or_else(|| usual_hash(text)),
+            is_own_hash,
+            user,
+        }
+    }
+}
+
+impl SystemUser {
+    /// Whether the system still has this user with the same number and home. If it does not
+    /// answer, nothing is known against that.
+    pub(crate) fn is_still_there(&self) -> bool {
+        match PasswdEntry::find(self.name.as_bytes()) {
+            Ok(Some(entry)) => (entry.uid, &entry.home) == (self.uid, &self.home),
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+impl SystemCandidate {
+    /// Whether this is the password of the user, who may be unfit all the same. Takes as long as
+    /// one hash, also for a name that no user has.
+    pub(crate) fn matches(&self, password: &[u8]) -> bool {
+        let hash = self.hash.as_ref();
+        hash.is_some_and(|hash| hash.matches(password)) && self.is_own_hash
+    }
+}
+
+/// What the passwords of those are compared with who have none: the hash of another user, so that
+/// it takes as long as for most of them; that of root only if there is no other.
+fn usual_hash(shadow: &[u8]) -> Option<PasswordHash> {
+    let mut root = None;
+    for line in shadow::lines(shadow) {
+        let hash = str::from_utf8(line.hash).ok();
+        let hash = hash.and_then(|hash| PasswordHash::parse(hash).ok());
+        match hash {
+            Some(hash) if line.name != b"root" => return Some(hash),
+            found => root = root.or(found),
+        }
+    }
+    root.or_else(|| MADE_UP.clone())
+}
+
+/// Of no password, with the numbers that are usual for new ones.
+static MADE_UP: LazyLock<Option<PasswordHash>> = LazyLock::new(|| {
+    let text = format!("$y$j9T${}${}", ".".repeat(22), ".".repeat(43));
+    PasswordHash::parse(&text).ok()
+});
+
+#[cfg(test)]
+mod tests;
