@@ -89,8 +89,10 @@ pub(crate) fn create_home_of(home: &Path, user: u32, group: u32) -> io::Result<b
         let text = format!("nothing is mounted at {}", above.display());
         return Err(io::Error::other(text));
     }
-    let above = above.canonicalize()?;
-    for directory in above.ancestors() {
+    let given = above;
+    let above = given.canonicalize()?;
+    // Also as it is written: a link in a directory of another user leads anywhere.
+    for directory in given.ancestors().chain(above.ancestors()) {
         if others_may_change(&std::fs::metadata(directory)?) {
             let text = format!(
                 "not only root may change {}; create the home yourself, and give it to its user",
