@@ -78,8 +78,9 @@ pub(super) struct Flags {
     /// of their own; docs/users.md describes it
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
     pub(super) users: Option<PathBuf>,
-    /// as root: let this machine's users log in with their passwords of the system, or only those of
-    /// this group: each to their home, with the rights that the system gives; changes need --write
+    /// as root: let this machine's users log in with their passwords of the system, or only those
+    /// of this group: each to their home, with the rights that the system gives; changes need
+    /// --write
     #[argh(option, arg_name = "[GROUP]")]
     pub(super) system_users: Option<String>,
     /// make a home that is missing when its user logs in: of --users or --system-users

@@ -89,18 +89,8 @@ pub(crate) fn create_home_of(home: &Path, user: u32, group: u32) -> io::Result<b
         let text = format!("nothing is mounted at {}", above.display());
         return Err(io::Error::other(text));
     }
-    let given = above;
-    let above = given.canonicalize()?;
-    // Also as it is written: a link in a directory of another user leads anywhere.
-    for directory in given.ancestors().chain(above.ancestors()) {
-        if others_may_change(&std::fs::metadata(directory)?) {
-            let text = format!(
-                "not only root may change {}; create the home yourself, and give it to its user",
-                directory.display()
-            );
-            return Err(io::Error::other(text));
-        }
-    }
+    check_of_root(above, LINKS_MAX)?;
+    let above = above.canonicalize()?;
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let above = rustix::fs::openat(CWD, &above, flags, Mode::empty())?;
     match rustix::fs::mkdirat(&above, name, Mode::RWXU) {
@@ -115,6 +105,27 @@ pub(crate) fn create_home_of(home: &Path, user: u32, group: u32) -> io::Result<b
     Ok(true)
 }
 
+/// Refuses a path that others than root could lead elsewhere, by a directory or by a link in it.
+fn check_of_root(path: &Path, links_max: u32) -> io::Result<()> {
+    for directory in path.ancestors() {
+        if others_may_change(&std::fs::metadata(directory)?) {
+            let text = format!(
+                "not only root may change {}; create the home yourself, and give it to its user",
+                directory.display()
+            );
+            return Err(io::Error::other(text));
+        }
+        if let Ok(target) = std::fs::read_link(directory) {
+            let Some(links_max) = links_max.checked_sub(1) else {
+                return Err(io::Error::other("too many links lead to the home"));
+            };
+            let parent = directory.parent().unwrap_or(directory);
+            check_of_root(&parent.join(target), links_max)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether others than root may rename what root has in this directory.
 fn others_may_change(directory: &Metadata) -> bool {
     let mode = directory.mode();
@@ -122,6 +133,9 @@ fn others_may_change(directory: &Metadata) -> bool {
     let of_group = if directory.gid() == 0 { 0 } else { 0o020 };
     directory.uid() != 0 || (mode & (0o002 | of_group) != 0 && !is_sticky)
 }
+
+/// Links may lead to links.
+const LINKS_MAX: u32 = 8;
 
 /// What is wrong with a home, and what to do. `stores`: its user may store files. `is_created`: a
 /// missing one is made at the first login.
@@ -229,6 +243,17 @@ mod tests {
         // Its user could lead the call elsewhere.
         let error = create_home_of(&home.join("bob"), 1, 1).unwrap_err();
         assert!(error.to_string().contains("not only root"), "{error}");
+        // So could a link of that user, also behind one of root's.
+        let path = |name: &str| directory.path().join(name);
+        std::fs::create_dir(path("target")).unwrap();
+        std::os::unix::fs::symlink(path("target"), home.join("users")).unwrap();
+        std::os::unix::fs::symlink("anna/users", path("roots")).unwrap();
+        for above in ["anna/users", "roots"] {
+            let error = create_home_of(&path(above).join("bob"), 1, 1).unwrap_err();
+            assert!(error.to_string().contains("not only root"), "{error}");
+        }
+        std::os::unix::fs::symlink("target", path("other")).unwrap();
+        assert!(create_home_of(&path("other/carol"), 1, 1).unwrap());
         std::os::unix::fs::symlink("/no/such", directory.path().join("link")).unwrap();
         assert!(!create_home_of(&directory.path().join("link"), 1, 1).unwrap());
         assert!(create_home_of(&directory.path().join("a/b"), 1, 1).is_err());
