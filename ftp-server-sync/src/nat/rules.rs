@@ -124,7 +124,12 @@ fn rules_with(
             } else {
                 vec![any_address(settings, interfaces)?]
             };
-            text::form(&addresses, &ports, masquerades(settings))
+            let form = text::form(&addresses, &ports, masquerades(settings));
+            if settings.port_mapping.is_on() {
+                format!("{}{form}", text::NOT_NEEDED)
+            } else {
+                form
+            }
         }
     })
 }

@@ -14,6 +14,8 @@ pub(super) struct ServerMapper {
     pub(super) thread: Option<PortMapper>,
     pub(super) last: MappingUpdate,
     pub(super) double_nat: DoubleNat,
+    /// The start has looked for what an earlier run has left.
+    pub(super) has_looked: bool,
     removal: Removal,
 }
 

@@ -19,12 +19,16 @@ impl Server {
         }
         let current = self.state.current();
         let job = MappingJob::new(&current.settings, &self.listeners.bound());
-        if self.mapper.thread.is_none()
-            && let Some(job) = job
-        {
+        let mapping = &current.settings.port_mapping;
+        if self.mapper.thread.is_none() {
+            // Without the flag, an earlier run may have left something.
+            let is_start = !std::mem::replace(&mut self.mapper.has_looked, true);
+            if job.is_none() && !(is_start && mapping.record_file().exists()) {
+                return;
+            }
             let handle = self.handle.clone();
             let send = move |event| handle.send(Message::PortMapping(event));
-            match PortMapper::start(job, send) {
+            match PortMapper::start(mapping, job, send) {
                 Ok(thread) => self.mapper.thread = Some(thread),
                 Err(error) => error!("--port-mapping: cannot start: {error}"),
             }

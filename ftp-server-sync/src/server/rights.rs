@@ -37,7 +37,7 @@ impl Server {
         let hand_over = || privileges::hand_over(directory, &settings.state_files(), run_as);
         if own_certificate.is_some() || settings.has_quotas() {
             hand_over()?;
-        } else if settings.port_mapping.is_on() {
+        } else if settings.port_mapping.uses_state() {
             // If it fails, the log says what follows from that when the file is written.
             let _ = hand_over();
         }

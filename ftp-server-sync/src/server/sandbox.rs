@@ -24,7 +24,7 @@ pub fn enter_sandbox(settings: &Settings) -> io::Result<()> {
         .tls
         .as_ref()
         .filter(|tls| tls.certificates.is_empty());
-    if self_signed.is_some() || settings.port_mapping.is_on() || settings.has_quotas() {
+    if self_signed.is_some() || settings.port_mapping.uses_state() || settings.has_quotas() {
         // A rule is for a directory that exists. If it cannot be made, nothing can be stored there
         // either, and that error says what to do.
         let mut builder = DirBuilder::new();

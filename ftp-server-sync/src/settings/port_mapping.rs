@@ -37,6 +37,11 @@ impl PortMapping {
         !self.protocols.is_empty()
     }
 
+    /// Whether the state directory is needed: an earlier run may have left mappings to remove.
+    pub(crate) fn uses_state(&self) -> bool {
+        self.is_on() || self.record_file().exists()
+    }
+
     /// The file from which the server knows its mappings again.
     pub(crate) fn nonce_file(&self) -> PathBuf {
         self.state_directory.join(NONCE_FILE)
@@ -50,7 +55,7 @@ impl PortMapping {
     /// Both, if there are any.
     pub(super) fn files_in_use(&self) -> impl Iterator<Item = PathBuf> {
         let files = self
-            .is_on()
+            .uses_state()
             .then(|| [self.nonce_file(), self.record_file()]);
         files.into_iter().flatten()
     }

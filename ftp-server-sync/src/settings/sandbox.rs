@@ -35,12 +35,7 @@ impl Settings {
         let addresses = self.address_files();
         needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
         if self.port_mapping.is_on() || self.has_quotas() {
-            needed.push(NeededPath {
-                name: "the state directory",
-                path: self.state_directory.clone(),
-                access: AllowedAccess::Change,
-                with_parent: false,
-            });
+            needed.push(self.state_needed());
         }
         let Some(tls) = &self.tls else {
             return needed;
@@ -64,7 +59,21 @@ impl Settings {
 
     /// The rules of the sandbox on this machine.
     pub(crate) fn sandbox_rules(&self) -> SandboxRules {
-        SandboxRules::new(&self.sandbox_needs(), &WidePlaces::read())
+        let mut needed = self.sandbox_needs();
+        // Only a start removes what an earlier run has had forwarded.
+        if self.port_mapping.uses_state() {
+            needed.push(self.state_needed());
+        }
+        SandboxRules::new(&needed, &WidePlaces::read())
+    }
+
+    fn state_needed(&self) -> NeededPath {
+        NeededPath {
+            name: "the state directory",
+            path: self.state_directory.clone(),
+            access: AllowedAccess::Change,
+            with_parent: false,
+        }
     }
 
     fn home_needed(&self, user: &FileUser) -> NeededPath {

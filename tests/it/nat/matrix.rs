@@ -187,6 +187,16 @@ const ROWS: &[Row] = &[
         off: "`port_mapping::clients_outside_fail_without_port_mapping`",
     },
     Row {
+        test: "port_mapping::pinhole::clients_outside_are_let_in_by_pcp",
+        scenario: "IPv6: the router's firewall lets clients in by itself: miniupnpd, by PCP",
+        off: "`port_mapping::pinhole::clients_outside_are_not_let_in_without_port_mapping`",
+    },
+    Row {
+        test: "port_mapping::pinhole::clients_outside_are_let_in_by_upnp",
+        scenario: "the same by UPnP IGD 2",
+        off: "`port_mapping::pinhole::clients_outside_are_not_let_in_without_port_mapping`",
+    },
+    Row {
         test: "networks::local_networks_come_and_go",
         scenario: "a VPN's network comes and goes during a session",
         off: "`networks::networks_do_not_matter_where_none_is_local`",

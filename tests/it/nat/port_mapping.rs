@@ -12,6 +12,7 @@
 mod lies;
 mod miniupnpd;
 mod others;
+mod own_number;
 mod pcp_lies;
 mod pinhole;
 mod removal;
@@ -199,7 +200,7 @@ fn check_conflict(protocol: &str) {
         .server
         .log_with("clients outside reach the control port at port ");
     let number = log.split("reach the control port at port ").nth(1);
-    let number = number.and_then(|rest| rest.split_whitespace().next());
+    let number = number.and_then(|rest| rest.split(',').next());
     let control: u16 = number
         .and_then(|number| number.parse().ok())
         .expect("a port");
@@ -217,6 +218,11 @@ fn check_conflict(protocol: &str) {
     assert!(!announced.contains(&60_001), "{announced:?}");
     assert!(home.server.log().contains(" to passive port 60001"));
     drop(client);
+    let check = home.ask(&["--check", "-p", "2122"]).expect_success().text();
+    let words: Vec<&str> = check.split_whitespace().collect();
+    let line = "the router forwards its port 21 to another machine, 192.168.77.3; the control port gets \
+                another number";
+    assert!(words.join(" ").contains(line), "{check}");
     home.finish();
     drop(router);
 }
@@ -225,7 +231,7 @@ fn check_conflict(protocol: &str) {
 #[test]
 fn mappings_are_renewed() {
     let options = Options {
-        lifetime_max: Some(4),
+        lifetime_max: Some(8),
         ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
@@ -257,7 +263,7 @@ fn a_router_that_has_restarted_is_asked_again() {
 #[test]
 fn a_router_that_vanishes_and_comes_back_is_asked_again() {
     let options = Options {
-        lifetime_max: Some(4),
+        lifetime_max: Some(8),
         ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
@@ -266,7 +272,7 @@ fn a_router_that_vanishes_and_comes_back_is_asked_again() {
     router.pause(true);
     home.server.log_with(
         "--port-mapping: the router 192.168.77.1 does not confirm what it forwards (PCP: it does not \
-         answer); the last answer stays in use; what it forwards ends 4 s after that; it is asked again within 5 minutes",
+         answer); the last answer stays in use; what it forwards ends 8 s after that; it is asked again within 5 minutes",
     );
     let mut client = home.client("client", "11.22.33.1:21");
     assert_eq!(client.passive().ip(), OUTER);
@@ -284,7 +290,7 @@ fn a_router_that_vanishes_and_comes_back_is_asked_again() {
 #[test]
 fn mappings_that_are_lost_are_announced_and_reported() {
     let options = Options {
-        lifetime_max: Some(4),
+        lifetime_max: Some(8),
         ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
@@ -453,7 +459,7 @@ fn ports_of_a_server_that_was_killed_are_removed() {
 #[test]
 fn another_public_address_reaches_running_sessions() {
     let options = Options {
-        lifetime_max: Some(4),
+        lifetime_max: Some(8),
         ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);

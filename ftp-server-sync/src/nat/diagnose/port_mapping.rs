@@ -3,7 +3,7 @@
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::{Finding, Severity};
 use crate::nat::port_mapping::double_nat::another_router;
-use crate::nat::port_mapping::job::may_map_control_port;
+use crate::nat::port_mapping::job::{RANGE_LARGE, may_map_control_port};
 use crate::settings::Settings;
 
 pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
@@ -13,7 +13,9 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     let mut findings = Vec::new();
     findings.extend(control_port(settings));
     findings.extend(clear_text(settings));
+    findings.extend(large_range(settings));
     findings.extend(router(settings, evidence));
+    findings.extend(control_number(evidence));
     findings.extend(double_nat(settings, evidence));
     findings.extend(ipv6(evidence));
     findings
@@ -49,6 +51,27 @@ fn clear_text(settings: &Settings) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// Each port is one request, and an entry in a table of the router.
+fn large_range(settings: &Settings) -> Option<Finding> {
+    let count = usize::from(settings.passive_ports?.count());
+    (count > RANGE_LARGE).then(|| {
+        Finding::note(format!(
+            "--port-mapping asks the router for {count} passive ports, one after the other: with many \
+             routers that takes minutes, or some find no room; give a smaller range, such as \
+             --passive-ports 60000-60009, which many clients can share"
+        ))
+    })
+}
+
+/// Only `--check` asks for it.
+fn control_number(evidence: &Evidence) -> Option<Finding> {
+    let report = evidence.router.as_ref()?.as_ref().ok()?;
+    let problem = report.control.as_ref()?;
+    Some(Finding::note(format!(
+        "--port-mapping: the router {problem}"
+    )))
 }
 
 /// Only `--check` asks it for this.

@@ -1,10 +1,11 @@
 //! One protocol with one router: a port is forwarded, or no longer.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use super::epoch::RouterEpoch;
+use super::epoch::{EpochRule, RouterEpoch};
+use super::lease_clock::now;
 use super::link::{INTERVALS, Link, NoAnswer, REMOVAL_INTERVALS};
 use super::nat_pmp::{NatPmpAnswer, NatPmpProblem, NatPmpRequest, NatPmpResponse};
 use super::nonce::NonceSecret;
@@ -13,7 +14,7 @@ use super::pcp_client::{OuterNumber, PcpClient};
 use super::public_address::PublicSide;
 use super::record::MadeMapping;
 use super::router::Router;
-use super::upnp::UpnpService;
+use super::upnp::{EntryOwner, UpnpService};
 use crate::settings::MappingProtocol;
 
 /// Asks a router in one protocol.
@@ -31,9 +32,13 @@ pub(super) struct RouterClient {
     public: Option<PublicSide>,
     /// UPnP: where the router is asked.
     upnp: Option<UpnpService>,
-    /// The router's number for each port that it may have forwarded for this server, whether its
-    /// answer has arrived or not.
-    made: BTreeMap<u16, u16>,
+    /// UPnP: the router shows the mappings that it has.
+    shows_entries: bool,
+    /// Each port that the router may have forwarded for this server, whether its answer has arrived
+    /// or not, with the router's number. Only with UPnP, a port may have several.
+    made: BTreeSet<(u16, u16)>,
+    /// What it is to be asked for next: a crash must not come between the request and the record.
+    intended: BTreeSet<(u16, u16)>,
 }
 
 impl RouterClient {
@@ -42,11 +47,13 @@ impl RouterClient {
             protocol,
             router,
             pcp: PcpClient::new(router.ends(), secret),
-            epoch: RouterEpoch::default(),
+            epoch: RouterEpoch::new(EpochRule::NatPmp),
             restarted: false,
             public: None,
             upnp: None,
-            made: BTreeMap::new(),
+            shows_entries: false,
+            made: BTreeSet::new(),
+            intended: BTreeSet::new(),
         }
     }
 
@@ -82,17 +89,41 @@ impl RouterClient {
         lease: Duration,
     ) -> Result<GrantedPort, MappingFailure> {
         let answer = self.ask_for(link, inner, outer, lease);
+        let (OuterNumber::Exact(number) | OuterNumber::Any(number)) = outer;
+        self.intended.remove(&(inner, number));
         match &answer {
             Ok(granted) if granted.is_foreign => {}
-            Ok(granted) => drop(self.made.insert(inner, granted.outer)),
+            Ok(granted) => {
+                self.forget_made(inner, granted.outer);
+                self.made.insert((inner, granted.outer));
+            }
             // Perhaps the request has arrived.
             Err(MappingFailure::NoAnswer(_) | MappingFailure::Unbelievable(_)) => {
-                let (OuterNumber::Exact(number) | OuterNumber::Any(number)) = outer;
-                self.made.entry(inner).or_insert(number);
+                let is_known = self.made.iter().any(|made| made.0 == inner);
+                if !is_known || self.protocol == MappingProtocol::Upnp {
+                    self.made.insert((inner, number));
+                }
             }
             Err(_) => {}
         }
         answer
+    }
+
+    /// The router is to be asked for this next.
+    pub(super) fn intend(&mut self, inner: u16, outer: u16) {
+        self.intended.insert((inner, outer));
+    }
+
+    /// It was not asked for the rest.
+    pub(super) fn forget_intended(&mut self) {
+        self.intended.clear();
+    }
+
+    /// The router has replaced or ended this mapping.
+    fn forget_made(&mut self, inner: u16, outer: u16) {
+        let is_upnp = self.protocol == MappingProtocol::Upnp;
+        let is_other = |made: &(u16, u16)| made.0 != inner || is_upnp && made.1 != outer;
+        self.made.retain(is_other);
     }
 
     fn ask_for(
@@ -162,7 +193,7 @@ impl RouterClient {
             }
         };
         if !matches!(answer, Err(MappingFailure::NoAnswer(_))) {
-            self.made.remove(&inner);
+            self.forget_made(inner, outer);
         }
         answer
     }
@@ -179,10 +210,10 @@ impl RouterClient {
             let is_it =
                 |client: &&mut Self| client.protocol == mapping.protocol && client.router == router;
             match known.find(is_it) {
-                Some(client) => drop(client.made.insert(mapping.inner, mapping.outer)),
+                Some(client) => drop(client.made.insert((mapping.inner, mapping.outer))),
                 None => {
                     let mut client = Self::new(mapping.protocol, router, secret);
-                    client.made.insert(mapping.inner, mapping.outer);
+                    client.made.insert((mapping.inner, mapping.outer));
                     clients.push(client);
                 }
             }
@@ -192,7 +223,8 @@ impl RouterClient {
 
     /// For [`restored`](Self::restored).
     pub(super) fn recorded(&self) -> impl Iterator<Item = MadeMapping> {
-        self.made.iter().map(|(inner, outer)| MadeMapping {
+        let all = self.made.union(&self.intended);
+        all.map(|(inner, outer)| MadeMapping {
             protocol: self.protocol,
             router: self.router.address.into(),
             scope: 0,
@@ -207,33 +239,76 @@ impl RouterClient {
         !self.made.is_empty()
     }
 
-    /// Ends the forwarding of those ports. The router may be gone: then there is no answer.
+    /// Ends the forwarding of those ports, by the numbers here and at the router. It may be gone:
+    /// then there is no answer.
     pub(super) fn unmap_made(
         &mut self,
         link: &mut Link,
-        is_unwanted: impl Fn(u16) -> bool,
+        is_unwanted: impl Fn(u16, u16) -> bool,
         until: Instant,
     ) {
         if self.protocol == MappingProtocol::Upnp
             && self.upnp.is_none()
-            && self.made.keys().any(|inner| is_unwanted(*inner))
+            && self.made.iter().any(|made| is_unwanted(made.0, made.1))
             && self.begin(link).is_err()
         {
             return;
         }
         let mut unanswered = 0;
         for (inner, outer) in self.made.clone() {
-            if !is_unwanted(inner) {
+            if !is_unwanted(inner, outer) {
                 continue;
             }
             if let Err(MappingFailure::NoAnswer(_)) = self.unmap(link, inner, outer) {
                 unanswered += 1;
             }
             // One answer may get lost.
-            if unanswered >= 2 || Instant::now() > until {
+            if unanswered >= 2 || now() > until {
                 return;
             }
         }
+    }
+
+    /// UPnP: whether the router has its address and its mappings as before. One that has restarted
+    /// says so to no one.
+    pub(super) fn is_unchanged(&mut self, link: &Link) -> bool {
+        let own = self.made.first().copied();
+        let public = self.public.clone();
+        let Ok(service) = self.service(link) else {
+            return false;
+        };
+        let address = service.public_address().and_then(judge);
+        if address.ok() != public {
+            return false;
+        }
+        let Some((inner, outer)) = own else {
+            return true;
+        };
+        match service.owner(inner, outer) {
+            Ok(EntryOwner::Own | EntryOwner::SamePort) => {
+                self.shows_entries = true;
+                true
+            }
+            // Some routers do not show them.
+            Ok(EntryOwner::Unmapped) => !self.shows_entries,
+            Ok(EntryOwner::Other(_)) | Err(_) => false,
+        }
+    }
+
+    /// UPnP: the machine that the router forwards its port `outer` to, if it says so.
+    pub(super) fn machine_behind(&mut self, link: &Link, outer: u16) -> Option<Ipv4Addr> {
+        match self.service(link).ok()?.owner(0, outer) {
+            Ok(EntryOwner::Other(machine)) => machine,
+            Ok(EntryOwner::Unmapped | EntryOwner::Own | EntryOwner::SamePort) | Err(_) => None,
+        }
+    }
+
+    /// After a search and an answer about the address.
+    #[cfg(test)]
+    pub(super) fn found(mut self, service: UpnpService, public: PublicSide) -> Self {
+        self.upnp = Some(service);
+        self.public = Some(public);
+        self
     }
 
     /// Whether the router finds another number by itself if the one that was asked for is taken.
@@ -280,7 +355,7 @@ impl RouterClient {
         )?;
         let NatPmpResponse { epoch, result } =
             response.map_err(|version| other_version(version, "PCP"))?;
-        self.restarted |= self.epoch.on_answer(epoch, Instant::now());
+        self.restarted |= self.epoch.on_answer(epoch, now());
         result.map_err(|refusal| match refusal.0 {
             1 | 5 => MappingFailure::OtherProtocol(refusal.to_string()),
             _ => MappingFailure::Refused(refusal.to_string()),

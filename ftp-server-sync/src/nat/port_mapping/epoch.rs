@@ -1,57 +1,100 @@
 //! Whether the router still knows its mappings, by the seconds that it has counted since it forgot
-//! them (RFC 6886, section 3.6; RFC 6887, section 8.5).
+//! them.
 
 use std::time::{Duration, Instant};
 
 /// The last epoch of a router.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RouterEpoch {
+    rule: EpochRule,
     last: Option<(u32, Instant)>,
 }
 
+/// How far the router's clock may differ from this machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EpochRule {
+    /// It may be slower by an eighth (RFC 6886, section 3.6).
+    NatPmp,
+    /// It may be slower or faster by a sixteenth (RFC 6887, section 8.5). One that has counted too
+    /// much was set, or another router answers.
+    Pcp,
+}
+
 impl RouterEpoch {
+    pub(crate) fn new(rule: EpochRule) -> Self {
+        Self { rule, last: None }
+    }
+
     /// Takes the epoch of an answer; true if the router has forgotten its mappings since the last
-    /// one.
+    /// one. `now` is of a clock that runs while this machine is suspended.
     pub(crate) fn on_answer(&mut self, epoch: u32, now: Instant) -> bool {
         let Some((last, at)) = self.last.replace((epoch, now)) else {
             return false;
         };
-        // A router of NAT-PMP may be slower than this clock by an eighth; a second of the answer's
-        // way, and one of rounding.
         let passed = now.saturating_duration_since(at);
-        let least = passed * 7 / 8;
         let counted = Duration::from_secs(epoch.saturating_sub(last).into());
-        epoch.saturating_add(1) < last || counted + TOLERANCE < least
+        // Answers may overtake each other by a second.
+        let is_backwards = epoch.saturating_add(1) < last;
+        is_backwards
+            || match self.rule {
+                EpochRule::NatPmp => counted + TOLERANCE < passed * 7 / 8,
+                EpochRule::Pcp => {
+                    counted + TOLERANCE < passed * 15 / 16 || passed + TOLERANCE < counted * 15 / 16
+                }
+            }
     }
 }
 
+/// A second of the answer's way, and one of rounding.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(rule: EpochRule, answers: &[(u64, u32, bool)]) {
+        let start = Instant::now();
+        let mut router = RouterEpoch::new(rule);
+        for (seconds, counted, expected) in answers {
+            let now = start + Duration::from_secs(*seconds);
+            let restarted = router.on_answer(*counted, now);
+            assert_eq!(restarted, *expected, "{rule:?}: {counted} at {seconds} s");
+        }
+    }
+
     #[test]
     fn a_router_that_counts_too_little_has_restarted() {
-        let start = Instant::now();
-        let mut epoch = RouterEpoch::default();
-        let mut check = |seconds: u64, counted: u32, expected: bool| {
-            let now = start + Duration::from_secs(seconds);
-            assert_eq!(
-                epoch.on_answer(counted, now),
-                expected,
-                "{seconds} {counted}"
-            );
-        };
-        check(0, 1000, false);
-        check(100, 1100, false);
-        // Late, or in another order.
-        check(101, 1099, false);
-        check(201, 1185, false);
-        check(301, 1270, true);
-        check(302, 5, true);
-        check(303, 6, false);
-        check(1000, u32::MAX, false);
-        check(1001, 0, true);
+        let answers = [
+            (0, 1000, false),
+            (100, 1100, false),
+            // Late, or in another order.
+            (101, 1099, false),
+            (201, 1185, false),
+            (301, 1270, true),
+            (302, 5, true),
+            (303, 6, false),
+            // Too much: another router, perhaps, which NAT-PMP does not ask for.
+            (1000, u32::MAX, false),
+            (1001, 0, true),
+        ];
+        check(EpochRule::NatPmp, &answers);
+    }
+
+    /// The tolerance of PCP is a sixteenth and two seconds, in both directions.
+    #[test]
+    fn a_router_with_pcp_may_count_neither_too_little_nor_too_much() {
+        let answers = [
+            (0, 1000, false),
+            (1600, 1000 + 1498, false),
+            (3200, 2498 + 1497, true),
+            (4800, 3995 + 1708, false),
+            (6400, 5703 + 1709, true),
+            (6401, 7411, false),
+            (6402, 7409, true),
+            (6403, u32::MAX, true),
+            (6404, 0, true),
+        ];
+        check(EpochRule::Pcp, &answers);
     }
 }

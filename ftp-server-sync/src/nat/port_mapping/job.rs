@@ -20,7 +20,7 @@ pub(crate) struct MappingJob {
     /// Each inner port once, the control port first.
     pub(crate) ports: Vec<WantedPort>,
     pub(crate) lease: Duration,
-    pub(crate) nonce_file: PathBuf,
+    /// What a server that runs has recorded.
     pub(crate) record_file: PathBuf,
 }
 
@@ -99,9 +99,15 @@ impl MappingJob {
             listen_v6: listen_v6.collect(),
             ports,
             lease: mapping.lease,
-            nonce_file: mapping.nonce_file(),
             record_file: mapping.record_file(),
         })
+    }
+}
+
+impl MappingJob {
+    /// Whether this port of the machine is to be forwarded.
+    pub(super) fn wants(&self, inner: u16) -> bool {
+        self.ports.iter().any(|port| port.inner == inner)
     }
 }
 
@@ -128,6 +134,9 @@ pub(super) fn describe_wanted<'a>(ports: impl Iterator<Item = &'a WantedPort>) -
 pub(crate) fn may_map_control_port(settings: &Settings) -> bool {
     !settings.users.has_anonymous() || settings.port_mapping.anonymous
 }
+
+/// More passive ports take a router long, and few routers have room for them.
+pub(crate) const RANGE_LARGE: usize = 50;
 
 #[cfg(test)]
 mod tests {

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use log::Level;
 
-use super::job::{MappingJob, PortPurpose, WantedPort};
-use super::pass::PassResult;
+use super::job::{MappingJob, PortPurpose, RANGE_LARGE, WantedPort};
+use super::round_answers::PassResult;
 use super::router::Router;
 use super::trouble::Trouble;
 use super::update::{MappingUpdate, PortMappings};
@@ -65,15 +65,50 @@ impl Ledger {
                 router = router.address
             ));
         }
+        let answers = Answers::new(protocol, router, job, result);
+        let last = self.answers.as_ref().filter(|last| last.router == router);
+        if let Some(last) = last {
+            let returned = answers.returned_since(last);
+            for text in returned {
+                self.inform(text);
+            }
+        }
         self.trouble = None;
         self.ends_at = ends_at;
         self.ended = false;
-        self.answers = Some(Answers {
-            protocol,
-            router,
-            wanted: job.ports.clone(),
-            result,
-        });
+        self.answers = Some(answers);
+    }
+
+    /// What sessions and the log get of a first round that is not over; `None`: there are answers
+    /// of a round before.
+    pub(super) fn on_answers(
+        &self,
+        protocol: MappingProtocol,
+        router: Router,
+        job: &MappingJob,
+        result: PassResult,
+    ) -> Option<MappingUpdate> {
+        if self.answers.is_some() {
+            return None;
+        }
+        let answers = Answers::new(protocol, router, job, result);
+        let text = format!(
+            "{}; it is being asked for the other ports",
+            answers.forwarded()
+        );
+        let passive = answers.inner(PortPurpose::Passive).count();
+        // The log of others has it soon.
+        let is_first = answers.granted(PortPurpose::Passive).next().is_none();
+        let line = LogLine {
+            level: Level::Info,
+            text: text.clone(),
+        };
+        let is_logged = is_first && passive > RANGE_LARGE;
+        Some(MappingUpdate {
+            mappings: answers.mappings(),
+            lines: is_logged.then_some(line).into_iter().collect(),
+            report: vec![text],
+        })
     }
 
     /// There is no new answer. The last ones stay in use: nothing else would be better for clients
@@ -123,6 +158,12 @@ impl Ledger {
         self.events.push(LogLine { level, text });
     }
 
+    /// The same about something that is as it should be.
+    pub(super) fn inform(&mut self, text: String) {
+        let level = Level::Info;
+        self.events.push(LogLine { level, text });
+    }
+
     /// The state, with the lines that are new since the last call.
     pub(super) fn update(&mut self) -> MappingUpdate {
         let mut state = self.state();
@@ -148,27 +189,8 @@ impl Ledger {
     }
 
     fn mappings(&self) -> PortMappings {
-        let Some(answers) = &self.answers else {
-            return PortMappings::default();
-        };
-        let result = &answers.result;
-        let passive: Vec<u16> = answers.inner(PortPurpose::Passive).collect();
-        let outer = passive.iter().filter_map(|inner| {
-            let outer = NonZeroU16::new(*result.granted.get(inner)?)?;
-            Some((*inner, outer))
-        });
-        let is_refused = |inner: &u16| result.refused.contains_key(inner);
-        let refused: BTreeSet<u16> = passive.iter().copied().filter(is_refused).collect();
-        PortMappings {
-            public: result.public.address(),
-            outer: outer.collect(),
-            // Without any port, no client could be served, not even in the local network.
-            left_out: if refused.len() < passive.len() {
-                refused
-            } else {
-                BTreeSet::new()
-            },
-        }
+        let answers = self.answers.as_ref();
+        answers.map_or(PortMappings::default(), Answers::mappings)
     }
 
     /// The lines that describe the state.
@@ -200,10 +222,8 @@ impl Ledger {
             push(Level::Warn, format!("the router {router} {problem}"));
         }
         for port in &answers.wanted {
-            let subject = match port.purpose {
-                PortPurpose::Control => "the control port",
-                PortPurpose::ImplicitTls => "the port of implicit TLS",
-                PortPurpose::Passive => continue,
+            let Some(subject) = subject(port.purpose) else {
+                continue;
             };
             if let Some(reason) = result.refused.get(&port.inner) {
                 let text = format!("clients outside cannot reach {subject}: the router {reason}");
@@ -215,7 +235,7 @@ impl Ledger {
                 let wanted = port.outer;
                 let text = format!(
                     "the router does not forward its port {wanted}: clients outside reach {subject} \
-                     at port {outer}"
+                     at port {outer}, until {wanted} is free"
                 );
                 push(Level::Warn, text);
             }
@@ -241,7 +261,73 @@ impl Ledger {
     }
 }
 
+/// A port that clients know the number of.
+fn subject(purpose: PortPurpose) -> Option<&'static str> {
+    match purpose {
+        PortPurpose::Control => Some("the control port"),
+        PortPurpose::ImplicitTls => Some("the port of implicit TLS"),
+        PortPurpose::Passive => None,
+    }
+}
+
 impl Answers {
+    fn new(
+        protocol: MappingProtocol,
+        router: Router,
+        job: &MappingJob,
+        result: PassResult,
+    ) -> Self {
+        Self {
+            protocol,
+            router,
+            wanted: job.ports.clone(),
+            result,
+        }
+    }
+
+    fn mappings(&self) -> PortMappings {
+        let result = &self.result;
+        let passive: BTreeSet<u16> = self.inner(PortPurpose::Passive).collect();
+        let outer: BTreeMap<u16, NonZeroU16> = self
+            .granted(PortPurpose::Passive)
+            .filter_map(|(inner, outer)| Some((inner, NonZeroU16::new(outer)?)))
+            .collect();
+        let not_granted = passive.iter().copied();
+        let not_granted = not_granted.filter(|inner| !result.granted.contains_key(inner));
+        PortMappings {
+            public: result.public.address(),
+            // Without any port, no client could be served, not even in the local network.
+            left_out: if outer.is_empty() {
+                BTreeSet::new()
+            } else {
+                not_granted.collect()
+            },
+            outer,
+        }
+    }
+
+    /// Lines about ports that have their own number again.
+    fn returned_since(&self, last: &Self) -> Vec<String> {
+        let is_same = |port: &&WantedPort| last.wanted.contains(port);
+        let returned = self.wanted.iter().filter(is_same).filter_map(|port| {
+            let subject = subject(port.purpose)?;
+            let now = self.result.granted.get(&port.inner)?;
+            let before = last.result.granted.get(&port.inner)?;
+            (now == &port.outer && before != now).then(|| {
+                format!(
+                    "the router's port {now} is free again: clients outside reach {subject} there, and \
+                     no longer at port {before}"
+                )
+            })
+        });
+        returned.collect()
+    }
+
+    fn granted(&self, purpose: PortPurpose) -> impl Iterator<Item = (u16, u16)> {
+        let inner = self.inner(purpose);
+        inner.filter_map(|inner| Some((inner, *self.result.granted.get(&inner)?)))
+    }
+
     fn inner(&self, purpose: PortPurpose) -> impl Iterator<Item = u16> {
         let wanted = self.wanted.iter();
         let wanted = wanted.filter(move |port| port.purpose == purpose);
@@ -267,19 +353,16 @@ impl Answers {
 
     /// What is forwarded where, in one line.
     fn forwarded(&self) -> String {
-        let granted = |purpose| {
-            let inner = self.inner(purpose);
-            inner.filter_map(|inner| Some((inner, *self.result.granted.get(&inner)?)))
-        };
         let mut parts = Vec::new();
-        for (inner, outer) in granted(PortPurpose::Control) {
+        for (inner, outer) in self.granted(PortPurpose::Control) {
             parts.push(format!("port {outer} to the control port {inner}"));
         }
-        for (inner, outer) in granted(PortPurpose::ImplicitTls) {
+        for (inner, outer) in self.granted(PortPurpose::ImplicitTls) {
             parts.push(format!("port {outer} to {inner} (implicit TLS)"));
         }
-        let (same, other): (Vec<_>, Vec<_>) =
-            granted(PortPurpose::Passive).partition(|(inner, outer)| inner == outer);
+        let (same, other): (Vec<_>, Vec<_>) = self
+            .granted(PortPurpose::Passive)
+            .partition(|(inner, outer)| inner == outer);
         if !same.is_empty() {
             let same: BTreeSet<u16> = same.into_iter().map(|(inner, _)| inner).collect();
             parts.push(format!("the passive ports {}", describe_ports(&same)));

@@ -12,6 +12,7 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::lease_clock::LeaseTimer;
 use super::router::{ANNOUNCEMENT_PORT, LinkEnds};
 
 /// The sockets to a router, one for each family of addresses, and the poll of the thread.
@@ -19,6 +20,8 @@ use super::router::{ANNOUNCEMENT_PORT, LinkEnds};
 pub(super) struct Link {
     poll: Poll,
     events: Events,
+    /// For [`wait`](Self::wait); `None`: the system has no more of them.
+    timer: Option<LeaseTimer>,
     /// When it is closed, its last event is lost: it must last as long as the poll.
     _waker: Arc<Waker>,
     /// Set while the thread is to end: then no answer is waited for.
@@ -52,8 +55,10 @@ impl Link {
     pub(super) fn new(ending: Arc<AtomicBool>) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let timer = LeaseTimer::new(poll.registry(), TIMER).ok();
         let link = Self {
             poll,
+            timer,
             events: Events::with_capacity(16),
             _waker: waker.clone(),
             ending,
@@ -123,12 +128,18 @@ impl Link {
         Err(NoAnswer::Silence)
     }
 
-    /// Waits until the waker is called, the router announces something, or the time is over.
-    /// Returns what was announced.
+    /// Waits until the waker is called, the router announces something, or the time is over, which
+    /// runs while this machine is suspended. Returns what was announced.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> Vec<Vec<u8>> {
         // Those that arrived during an exchange: the poll has reported them once.
         let early = self.announced();
-        if !early.is_empty() || self.poll_for(timeout).is_err() {
+        if !early.is_empty() {
+            return early;
+        }
+        let timer = self.timer.as_ref();
+        let is_set = timer.is_some_and(|timer| timer.set(timeout).is_ok());
+        let timeout = timeout.filter(|_| !is_set);
+        if self.poll_for(timeout).is_err() {
             return early;
         }
         self.announced()
@@ -268,6 +279,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const WAKER: Token = Token(0);
 const ANSWERS: Token = Token(1);
 const ANNOUNCEMENTS: Token = Token(2);
+const TIMER: Token = Token(3);
 
 /// RFC 6887, section 7, permits 1100. The kernel cuts longer ones, which are then no messages.
 const DATAGRAM_BYTES_MAX: usize = 1104;

@@ -1,4 +1,6 @@
 //! One round: every port is asked for, or for more time for it.
+//!
+//! The control port comes first, so that clients outside can log in before a long range is over.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,24 +10,10 @@ use super::client::RouterClient;
 use super::job::{MappingJob, PortPurpose, WantedPort};
 use super::link::{Link, NoAnswer};
 use super::outcome::{GrantedPort, MappingFailure, TAKEN};
+use super::own_number;
 use super::pcp_client::OuterNumber;
 use super::public_address::PublicSide;
-
-/// What the router has answered about all ports.
-#[derive(Clone, Debug)]
-pub(super) struct PassResult {
-    pub(super) public: PublicSide,
-    /// The router's number for each port that it forwards.
-    pub(super) granted: BTreeMap<u16, u16>,
-    /// Why it does not forward the others.
-    pub(super) refused: BTreeMap<u16, String>,
-    /// The shortest time that it forwards one for.
-    pub(super) lease: Duration,
-    /// It has forgotten the mappings of the round before.
-    pub(super) restarted: bool,
-    /// The answers are not complete: it is asked again soon.
-    pub(super) is_partial: bool,
-}
+use super::round_answers::{PassResult, RoundObserver};
 
 /// Asks for every port of the job. `held` has the router's numbers of the last round, which are to
 /// stay.
@@ -38,12 +26,13 @@ pub(super) fn map_all(
     link: &mut Link,
     job: &MappingJob,
     held: &BTreeMap<u16, u16>,
+    observer: &mut impl RoundObserver,
 ) -> Result<PassResult, MappingFailure> {
-    let mut result = map_once(client, link, job, held)?;
+    let mut result = map_once(client, link, job, held, observer)?;
     result.restarted = client.take_restarted();
     if result.restarted {
         // Ports that were asked for before the restart are forgotten.
-        result = map_once(client, link, job, held)?;
+        result = map_once(client, link, job, held, observer)?;
         result.restarted = true;
         client.take_restarted();
     }
@@ -55,35 +44,26 @@ fn map_once(
     link: &mut Link,
     job: &MappingJob,
     held: &BTreeMap<u16, u16>,
+    observer: &mut impl RoundObserver,
 ) -> Result<PassResult, MappingFailure> {
     client.begin(link)?;
-    let mut round = Round::default();
-    let mut taken = Vec::new();
     for port in &job.ports {
-        let wished = held.get(&port.inner).copied().unwrap_or(port.outer);
-        match map_port(client, link, port, wished, job.lease) {
-            Err(MappingFailure::Taken) => taken.push(port.inner),
-            answer => round.add(port.inner, answer)?,
-        }
+        client.intend(port.inner, wished(port, held));
     }
-    for inner in &taken {
-        let answer = round.search(client, link, job, *inner);
-        round.add(*inner, answer)?;
-    }
-    let Some(public) = round.public else {
+    observer.before_request(client);
+    let mut round = Round::default();
+    let asked = round.ask_all(client, link, job, held, observer);
+    client.forget_intended();
+    asked?;
+    round.result(job).ok_or_else(|| {
         let reason = round.refused.into_values().next();
-        return Err(MappingFailure::Refused(
-            reason.unwrap_or("is asked for no port".to_owned()),
-        ));
-    };
-    Ok(PassResult {
-        public,
-        granted: round.granted,
-        refused: round.refused,
-        lease: round.lease.unwrap_or(job.lease).min(job.lease),
-        restarted: false,
-        is_partial: round.faults > 0,
+        MappingFailure::Refused(reason.unwrap_or("is asked for no port".to_owned()))
     })
+}
+
+/// The number that the router should have for a port: the same as before.
+fn wished(port: &WantedPort, held: &BTreeMap<u16, u16>) -> u16 {
+    held.get(&port.inner).copied().unwrap_or(port.outer)
 }
 
 /// The answers of a round, until it is over.
@@ -112,6 +92,85 @@ struct NumberSearch {
 }
 
 impl Round {
+    fn ask_all(
+        &mut self,
+        client: &mut RouterClient,
+        link: &mut Link,
+        job: &MappingJob,
+        held: &BTreeMap<u16, u16>,
+        observer: &mut impl RoundObserver,
+    ) -> Result<(), MappingFailure> {
+        let mut taken = Vec::new();
+        let mut next_report = 0;
+        for (index, port) in job.ports.iter().enumerate() {
+            if index == next_report {
+                next_report = self.report(client, job, index, observer);
+            }
+            match map_port(client, link, port, wished(port, held), job.lease, observer) {
+                Err(MappingFailure::Taken) => taken.push(port.inner),
+                answer => self.add(port.inner, answer)?,
+            }
+        }
+        for inner in &taken {
+            let answer = self.search(client, link, job, *inner, observer);
+            self.add(*inner, answer)?;
+        }
+        for port in &job.ports {
+            let is_passive = port.purpose == PortPurpose::Passive;
+            let last = held.get(&port.inner).filter(|last| **last != port.outer);
+            if let Some(last) = last
+                && !is_passive
+                && self.granted.get(&port.inner) == Some(last)
+                && !self.granted.values().any(|outer| *outer == port.outer)
+            {
+                let outer = own_number::retake(client, link, port, *last, job.lease, observer);
+                match outer {
+                    Some(outer) => drop(self.granted.insert(port.inner, outer)),
+                    None => {
+                        self.granted.remove(&port.inner);
+                        self.refused.insert(port.inner, TAKEN.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports the answers up to this port, and returns the port before which that is done next:
+    /// the first passive one, and then after twice as many each time.
+    fn report(
+        &self,
+        client: &RouterClient,
+        job: &MappingJob,
+        index: usize,
+        observer: &mut impl RoundObserver,
+    ) -> usize {
+        let is_passive = |port: &WantedPort| port.purpose == PortPurpose::Passive;
+        let first = job.ports.iter().position(is_passive);
+        let first = first.unwrap_or(usize::MAX);
+        if index < first {
+            return first;
+        }
+        if index > 0
+            && let Some(result) = self.result(job)
+        {
+            observer.on_answers(client, result);
+        }
+        first + (2 * (index - first)).max(PORTS_REPORTED_MIN)
+    }
+
+    /// The answers; `None`: none is any use.
+    fn result(&self, job: &MappingJob) -> Option<PassResult> {
+        Some(PassResult {
+            public: self.public.clone()?,
+            granted: self.granted.clone(),
+            refused: self.refused.clone(),
+            lease: self.lease.unwrap_or(job.lease).min(job.lease),
+            restarted: false,
+            is_partial: self.faults > 0,
+        })
+    }
+
     /// Asks for another number.
     fn search(
         &mut self,
@@ -119,6 +178,7 @@ impl Round {
         link: &mut Link,
         job: &MappingJob,
         inner: u16,
+        observer: &mut impl RoundObserver,
     ) -> Result<GrantedPort, MappingFailure> {
         if client.router_chooses() {
             return self.search_by_router(client, link, job, inner);
@@ -135,6 +195,8 @@ impl Round {
             let Some(outer) = numbers.next() else {
                 break;
             };
+            client.intend(inner, outer);
+            observer.before_request(client);
             answer = client.map(link, inner, OuterNumber::Exact(outer), job.lease);
             if !matches!(answer, Err(MappingFailure::Taken)) {
                 break;
@@ -238,6 +300,7 @@ fn map_port(
     port: &WantedPort,
     wished: u16,
     lease: Duration,
+    observer: &mut impl RoundObserver,
 ) -> Result<GrantedPort, MappingFailure> {
     let answer = client.map(link, port.inner, OuterNumber::Exact(wished), lease);
     let is_other = match &answer {
@@ -252,9 +315,13 @@ fn map_port(
         // A port that is forwarded keeps its number.
         client.unmap(link, port.inner, granted.outer)?;
     }
+    client.intend(port.inner, port.inner);
+    observer.before_request(client);
     client.map(link, port.inner, OuterNumber::Exact(port.inner), lease)
 }
 
+/// Passive ports after which answers are reported first: enough to begin with.
+const PORTS_REPORTED_MIN: usize = 8;
 /// Ports without a good answer in a round that goes on.
 const FAULTS_MAX: usize = 2;
 /// Numbers that are tried for one port.

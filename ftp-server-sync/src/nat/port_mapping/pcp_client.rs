@@ -1,9 +1,10 @@
 //! PCP with one router, from one address of this machine.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::epoch::RouterEpoch;
+use super::epoch::{EpochRule, RouterEpoch};
+use super::lease_clock::now;
 use super::link::{INTERVALS, Link};
 use super::nonce::NonceSecret;
 use super::outcome::{MappingFailure, is_refusal, other_version};
@@ -38,7 +39,7 @@ impl PcpClient {
             own: ends.own.ip(),
             router: ends.router,
             nonce: secret.nonce_for(ends.router.ip()),
-            epoch: RouterEpoch::default(),
+            epoch: RouterEpoch::new(EpochRule::Pcp),
             restarted: false,
             knows_exact: true,
         }
@@ -121,7 +122,7 @@ impl PcpClient {
         };
         let response = link.exchange(self.router, &request.encode(), intervals, read)?;
         let response = response.map_err(|version| other_version(version, "NAT-PMP"))?;
-        self.restarted |= self.epoch.on_answer(response.epoch, Instant::now());
+        self.restarted |= self.epoch.on_answer(response.epoch, now());
         Ok(response.result.map_err(|refusal| refusal.0))
     }
 }

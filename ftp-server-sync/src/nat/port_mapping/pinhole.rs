@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::job::MappingJob;
+use super::lease_clock::now;
 use super::link::{Link, NoAnswer};
 use super::nonce::NonceSecret;
 use super::outcome::MappingFailure;
 use super::record::MadeMapping;
-use super::retry::{RENEWAL_PAUSE_MIN, retry_pause};
+use super::retry::{renewal_pause, retry_pause};
 use crate::nat::address_source::LogLine;
 use crate::settings::MappingProtocol;
 
@@ -30,6 +31,8 @@ use router::PinholeRouter;
 pub(super) struct Pinholes {
     /// What has answered last.
     client: Option<PinholeClient>,
+    /// Others, which may have left openings.
+    abandoned: Vec<PinholeClient>,
     answers: Option<PinholeAnswers>,
     /// Rounds without a good answer since the last one.
     failures: u32,
@@ -40,14 +43,15 @@ impl Pinholes {
     /// With what a former run of the server has recorded.
     pub(super) fn restored(made: &[MadeMapping], secret: &NonceSecret) -> Self {
         Self {
-            client: PinholeClient::restored(made, secret),
+            abandoned: PinholeClient::restored(made, secret),
             ..Self::default()
         }
     }
 
     /// For [`restored`](Self::restored).
     pub(super) fn recorded(&self) -> impl Iterator<Item = MadeMapping> {
-        self.client.iter().flat_map(PinholeClient::recorded)
+        let clients = self.client.iter().chain(&self.abandoned);
+        clients.flat_map(PinholeClient::recorded)
     }
 
     /// Asks at this time for what the job says.
@@ -55,9 +59,39 @@ impl Pinholes {
         self.next_pass = Some(next);
     }
 
-    /// Forgets everything, and asks for nothing.
+    /// Forgets everything but what may be open, and asks for nothing.
     pub(super) fn reset(&mut self) {
-        *self = Self::default();
+        let abandoned = std::mem::take(&mut self.abandoned);
+        let clients = self.client.take().into_iter().chain(abandoned);
+        *self = Self {
+            abandoned: clients.filter(PinholeClient::has_openings).collect(),
+            ..Self::default()
+        };
+    }
+
+    /// What no round of this job closes.
+    pub(super) fn unwanted(&self, job: Option<&MappingJob>) -> Vec<MadeMapping> {
+        let abandoned = self.abandoned.iter();
+        let unwanted = abandoned.filter(|client| is_unwanted(client, job));
+        unwanted.flat_map(PinholeClient::recorded).collect()
+    }
+
+    /// Has it closed.
+    pub(super) fn close_unwanted(
+        &mut self,
+        link: &mut Link,
+        job: Option<&MappingJob>,
+        until: Instant,
+    ) {
+        for client in &mut self.abandoned {
+            if is_unwanted(client, job)
+                && client.has_openings()
+                && link.connect(client.router.ends()).is_ok()
+            {
+                client.close_made(link, |_| true, until);
+            }
+        }
+        self.abandoned.retain(PinholeClient::has_openings);
     }
 
     /// Whether it is time for [`pass`](Self::pass).
@@ -90,7 +124,14 @@ impl Pinholes {
     }
 
     /// Asks for every port, in the protocol that has worked last, else in each one.
-    pub(super) fn pass(&mut self, link: &mut Link, job: &MappingJob, secret: &NonceSecret) {
+    /// `before_request` gets what the router may have open after that.
+    pub(super) fn pass(
+        &mut self,
+        link: &mut Link,
+        job: &MappingJob,
+        secret: &NonceSecret,
+        before_request: impl FnMut(&[MadeMapping]),
+    ) {
         let found = PinholeRouter::find(job.interface.as_deref(), &job.listen_v6);
         let router = match found {
             Ok(Some(router)) => router,
@@ -105,20 +146,37 @@ impl Pinholes {
         let answers = self.answers.take().filter(is_same);
         let answers = answers.unwrap_or_else(|| PinholeAnswers::new(router, job));
         let answers = self.answers.insert(answers);
-        let last = self.client.take().filter(|client| client.router == router);
-        let (client, asked) = ask(last, router, link, job, secret);
+        let last = self.client.take();
+        let last_protocol = last.as_ref().map(|client| client.protocol);
+        self.abandoned.extend(last);
+        let mut inquiry = Inquiry {
+            router,
+            link,
+            job,
+            secret,
+            last_protocol,
+        };
+        let (client, asked) = inquiry.ask(&mut self.abandoned, before_request);
         self.client = client;
         match asked {
             Asked::Opened(result) => {
                 self.failures = 0;
-                let half = (result.lease / 2).max(RENEWAL_PAUSE_MIN);
-                self.next_pass = Some(Instant::now() + half);
                 if let Some(client) = &mut self.client {
+                    let protocol = client.protocol;
+                    self.next_pass = Some(now() + renewal_pause(protocol, result.lease));
                     // Those of a round before, which are not wanted any more.
-                    let is_wanted = |inner| job.ports.iter().any(|port| port.inner == inner);
-                    let until = Instant::now() + CLOSING_MAX;
-                    client.close_made(link, |port| !is_wanted(port), until);
-                    answers.on_result(client.protocol, job, result, Instant::now());
+                    let until = now() + CLOSING_MAX;
+                    client.close_made(link, |port| !job.wants(port), until);
+                    for client in &mut self.abandoned {
+                        let is_elsewhere = client.router != router;
+                        if client.has_openings() && link.connect(client.router.ends()).is_ok() {
+                            let is_unwanted = |port| is_elsewhere || !job.wants(port);
+                            client.close_made(link, is_unwanted, until);
+                        }
+                    }
+                    // Its announcements arrive again.
+                    let _ = link.connect(router.ends());
+                    answers.on_result(protocol, job, result, now());
                 }
             }
             Asked::Ending => self.next_pass = None,
@@ -129,18 +187,17 @@ impl Pinholes {
         }
     }
 
-    /// Has the router close all ports. It may be gone.
+    /// Has the routers close all ports. They may be gone.
     pub(super) fn close_all(&mut self, link: &mut Link, until: Instant) {
-        if let Some(client) = &mut self.client
-            && client.has_openings()
-            && link.connect(client.router.ends()).is_ok()
-        {
-            client.close_made(link, |_| true, until);
+        for client in self.client.iter_mut().chain(&mut self.abandoned) {
+            if client.has_openings() && link.connect(client.router.ends()).is_ok() {
+                client.close_made(link, |_| true, until);
+            }
         }
     }
 
     fn retry_later(&mut self) {
-        self.next_pass = Some(Instant::now() + retry_pause(self.failures));
+        self.next_pass = Some(now() + retry_pause(self.failures));
         self.failures = self.failures.saturating_add(1);
     }
 }
@@ -155,48 +212,90 @@ enum Asked {
     Ending,
 }
 
-/// Asks in each protocol. The client is the one that has an answer, else the last one, which still
-/// knows what to close.
-fn ask(
-    mut last: Option<PinholeClient>,
+/// A round of questions to one router.
+struct Inquiry<'a> {
     router: PinholeRouter,
-    link: &mut Link,
-    job: &MappingJob,
-    secret: &NonceSecret,
-) -> (Option<PinholeClient>, Asked) {
-    if let Err(error) = link.connect(router.ends()) {
-        return (last, Asked::Nothing(format!("it cannot be asked: {error}")));
-    }
-    let last_protocol = last.as_ref().map(|client| client.protocol);
-    let mut protocols = job.protocols.clone();
-    protocols.sort_by_key(|protocol| Some(*protocol) != last_protocol);
-    let mut troubles = Vec::new();
-    for protocol in protocols {
-        if protocol == MappingProtocol::NatPmp {
-            // It is for IPv4 only. The reader of the log need not know that with the others.
-            if job.protocols.len() == 1 {
-                troubles.push("NAT-PMP is for IPv4: give --port-mapping auto".to_owned());
-            }
-            continue;
-        }
-        let mut client = last
-            .take_if(|last| last.protocol == protocol)
-            .unwrap_or_else(|| PinholeClient::new(protocol, router, secret));
-        match client.open_all(link, &job.ports, job.lease) {
-            Ok(result) => return (Some(client), Asked::Opened(result)),
-            Err(failure) => {
-                if Some(protocol) == last_protocol || client.has_openings() {
-                    last = Some(client);
-                }
-                if matches!(failure, MappingFailure::NoAnswer(NoAnswer::Ending)) {
-                    return (last, Asked::Ending);
-                }
-                troubles.push(format!("{protocol}: it {failure}"));
-            }
-        }
-    }
-    (last, Asked::Nothing(troubles.join("; ")))
+    link: &'a mut Link,
+    job: &'a MappingJob,
+    secret: &'a NonceSecret,
+    /// What has answered last.
+    last_protocol: Option<MappingProtocol>,
 }
 
+impl Inquiry<'_> {
+    /// Asks in each protocol. The client is the one that has an answer, else the last one.
+    fn ask(
+        &mut self,
+        abandoned: &mut Vec<PinholeClient>,
+        mut before_request: impl FnMut(&[MadeMapping]),
+    ) -> (Option<PinholeClient>, Asked) {
+        if let Err(error) = self.link.connect(self.router.ends()) {
+            return (None, Asked::Nothing(format!("it cannot be asked: {error}")));
+        }
+        let (job, last_protocol) = (self.job, self.last_protocol);
+        let mut protocols = job.protocols.clone();
+        protocols.sort_by_key(|protocol| Some(*protocol) != last_protocol);
+        let mut troubles = Vec::new();
+        let mut last = None;
+        for protocol in protocols {
+            if protocol == MappingProtocol::NatPmp {
+                // It is for IPv4 only. The reader of the log need not know that with the others.
+                if job.protocols.len() == 1 {
+                    troubles.push("NAT-PMP is for IPv4: give --port-mapping auto".to_owned());
+                }
+                continue;
+            }
+            let mut client = self.take_client(abandoned, protocol);
+            let others = abandoned.iter().chain(&last);
+            let others: Vec<MadeMapping> = others.flat_map(PinholeClient::recorded).collect();
+            let opened = client.open_all(self.link, &job.ports, job.lease, |client| {
+                let all = others.iter().copied().chain(client.recorded());
+                before_request(&all.collect::<Vec<MadeMapping>>());
+            });
+            let failure = match opened {
+                Ok(result) => {
+                    abandoned.extend(last);
+                    return (Some(client), Asked::Opened(result));
+                }
+                Err(failure) => failure,
+            };
+            if Some(protocol) == last_protocol {
+                last = Some(client);
+            } else {
+                abandoned.push(client);
+            }
+            if matches!(failure, MappingFailure::NoAnswer(NoAnswer::Ending)) {
+                return (last, Asked::Ending);
+            }
+            troubles.push(format!("{protocol}: it {failure}"));
+        }
+        (last, Asked::Nothing(troubles.join("; ")))
+    }
+
+    /// A client that has asked this router before, or a new one. Those without openings are
+    /// forgotten, and so are the oldest ones if there are too many.
+    fn take_client(
+        &self,
+        abandoned: &mut Vec<PinholeClient>,
+        protocol: MappingProtocol,
+    ) -> PinholeClient {
+        let router = self.router;
+        let is_it = |client: &PinholeClient| client.protocol == protocol && client.router == router;
+        let found = abandoned.iter().position(is_it);
+        let found = found.map(|index| abandoned.remove(index));
+        abandoned.retain(PinholeClient::has_openings);
+        let excess = abandoned.len().saturating_sub(ABANDONED_MAX);
+        abandoned.drain(..excess);
+        found.unwrap_or_else(|| PinholeClient::new(protocol, router, self.secret))
+    }
+}
+
+/// Whether no round of this job closes what this client has left.
+fn is_unwanted(client: &PinholeClient, job: Option<&MappingJob>) -> bool {
+    job.is_none_or(|job| !job.protocols.contains(&client.protocol))
+}
+
+/// Clients that may have left openings.
+const ABANDONED_MAX: usize = 4;
 /// For ports that are not wanted any more.
 const CLOSING_MAX: Duration = Duration::from_secs(2);

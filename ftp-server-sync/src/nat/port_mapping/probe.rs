@@ -8,13 +8,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::client::RouterClient;
-use super::job::MappingJob;
+use super::job::{MappingJob, PortPurpose};
 use super::link::Link;
 use super::nonce::NonceSecret;
 use super::outcome::MappingFailure;
 use super::pcp_client::OuterNumber;
 use super::pinhole::probe::ask_firewall;
 use super::public_address::PublicSide;
+use super::record::{MadeMapping, RecordFile};
 use super::router::Router;
 use super::trouble::{SWITCH_ON, Trouble};
 use crate::settings::{Listen, MappingProtocol, Settings};
@@ -25,6 +26,8 @@ pub(crate) struct RouterReport {
     pub(crate) public: PublicSide,
     /// The router and its address, in a sentence.
     pub(crate) text: String,
+    /// Why the control port would get another number than the one that is wanted.
+    pub(crate) control: Option<String>,
 }
 
 impl RouterReport {
@@ -35,7 +38,11 @@ impl RouterReport {
         };
         let text =
             format!("The router {router} forwards ports when it is asked ({protocol}){address}.");
-        Self { public, text }
+        Self {
+            public,
+            text,
+            control: None,
+        }
     }
 }
 
@@ -83,7 +90,11 @@ fn ask(job: &MappingJob) -> Result<RouterReport, String> {
             Ok(granted) => {
                 // If it gets lost, the mapping ends soon, and leads to a port that is closed.
                 let _: Result<(), MappingFailure> = client.unmap(&mut link, port, granted.outer);
-                return Ok(RouterReport::new(router.address, *protocol, granted.public));
+                let report = RouterReport::new(router.address, *protocol, granted.public);
+                return Ok(RouterReport {
+                    control: control_number(job, client, &mut link, port, &secret),
+                    ..report
+                });
             }
             Err(failure) => troubles.push(format!("{protocol}: it {failure}")),
         }
@@ -95,6 +106,67 @@ fn ask(job: &MappingJob) -> Result<RouterReport, String> {
     Err(format!(
         "{trouble}; {SWITCH_ON}, or forward the ports by hand and give --masquerade-address instead"
     ))
+}
+
+/// Why the control port would not get its number at the router. A server that runs on this machine
+/// may have it.
+fn control_number(
+    job: &MappingJob,
+    mut client: RouterClient,
+    link: &mut Link,
+    probe: u16,
+    secret: &NonceSecret,
+) -> Option<String> {
+    let mut ports = job.ports.iter();
+    let control = ports.find(|port| port.purpose == PortPurpose::Control)?;
+    let (router, number) = (client.router, control.outer);
+    let recorded = RecordFile::read(job.record_file.clone());
+    let is_own = |made: &MadeMapping| made.own == router.own && made.outer == number;
+    if recorded.written().iter().any(is_own) {
+        return None;
+    }
+    if client.router_chooses() {
+        let answer = client.map(link, probe, OuterNumber::Exact(number), LEASE);
+        if let Ok(granted) = &answer {
+            let _: Result<(), MappingFailure> = client.unmap(link, probe, granted.outer);
+        }
+        let is_other = match answer {
+            Ok(granted) => granted.outer != number,
+            Err(MappingFailure::Taken | MappingFailure::Refused(_)) => true,
+            Err(_) => false,
+        };
+        if !is_other {
+            return None;
+        }
+        // Only UPnP says whose it is.
+        client = RouterClient::new(MappingProtocol::Upnp, router, secret);
+        let begun = client.begin(link);
+        let machine = begun
+            .ok()
+            .and_then(|()| client.machine_behind(link, number));
+        return match machine {
+            Some(machine) if machine == router.own => None,
+            machine => Some(other_number(number, machine)),
+        };
+    }
+    let machine = client.machine_behind(link, number);
+    let machine = machine.filter(|machine| *machine != router.own)?;
+    Some(other_number(number, Some(machine)))
+}
+
+/// It completes "the router …".
+pub(crate) fn other_number(number: u16, machine: Option<Ipv4Addr>) -> String {
+    let problem = match machine {
+        Some(machine) => format!("forwards its port {number} to another machine, {machine}"),
+        None => format!(
+            "does not give its port {number} to this machine: another machine has it, or another \
+             server on this one, or the router itself"
+        ),
+    };
+    format!(
+        "{problem}; the control port gets another number, which the log of the server says; free the \
+         port in the router's settings, or choose a number with --outer-port"
+    )
 }
 
 /// Long enough to remove it.

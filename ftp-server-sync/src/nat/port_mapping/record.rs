@@ -1,12 +1,14 @@
 //! What this server has had forwarded, in a file: a start after a crash removes what it does not
 //! want any more, such as the control port of a server that lets anonymous in now.
+//!
+//! The file is written before a router is asked, so that no crash leaves a port that is not in it.
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use log::debug;
 
@@ -14,7 +16,7 @@ use crate::settings::MappingProtocol;
 use crate::settings::file::load;
 
 /// One port that a router may forward to this machine, or let in over IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MadeMapping {
     pub(super) protocol: MappingProtocol,
     pub(super) router: IpAddr,
@@ -25,6 +27,47 @@ pub(super) struct MadeMapping {
     pub(super) outer: u16,
 }
 
+/// The file, and what it contains by now.
+#[derive(Debug)]
+pub(super) struct RecordFile {
+    /// `None`: it is another server's, and is left as it is.
+    file: Option<PathBuf>,
+    written: Vec<MadeMapping>,
+}
+
+impl RecordFile {
+    /// With what an earlier run of the server has left.
+    pub(super) fn read(file: PathBuf) -> Self {
+        let written = read(&file);
+        let file = Some(file);
+        Self { file, written }
+    }
+
+    /// Another server that runs has it.
+    pub(super) fn of_another_server() -> Self {
+        let (file, written) = (None, Vec::new());
+        Self { file, written }
+    }
+
+    /// What it contains.
+    pub(super) fn written(&self) -> &[MadeMapping] {
+        &self.written
+    }
+
+    /// Writes these and no others, if that is a change.
+    pub(super) fn update(&mut self, made: impl Iterator<Item = MadeMapping>) {
+        let mut made: Vec<MadeMapping> = made.collect();
+        made.sort_unstable();
+        made.dedup();
+        if let Some(file) = &self.file
+            && made != self.written
+        {
+            write(file, &made);
+            self.written = made;
+        }
+    }
+}
+
 /// Reads the file. What is missing or damaged counts as none.
 pub(super) fn read(file: &Path) -> Vec<MadeMapping> {
     let bytes = load(file, BYTES_MAX, "the file that the server made").unwrap_or_default();
@@ -33,7 +76,7 @@ pub(super) fn read(file: &Path) -> Vec<MadeMapping> {
 }
 
 /// Writes the file; without mappings, it is removed.
-pub(super) fn write(file: &Path, made: &[MadeMapping]) {
+fn write(file: &Path, made: &[MadeMapping]) {
     let mut text = String::new();
     for mapping in made {
         let MadeMapping {
@@ -125,5 +168,28 @@ mod tests {
         assert_eq!(read(&file), made);
         write(&file, &[]);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn the_file_is_written_when_something_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("port-mappings");
+        let mapping = |inner| MadeMapping {
+            protocol: MappingProtocol::Pcp,
+            router: [192, 168, 77, 1].into(),
+            scope: 0,
+            own: [192, 168, 77, 2].into(),
+            inner,
+            outer: inner,
+        };
+        let (one, other) = (mapping(60_000), mapping(60_001));
+        let mut record = RecordFile::read(file.clone());
+        record.update([other, one, other].into_iter());
+        assert_eq!(read(&file), [one, other]);
+        fs::remove_file(&file).unwrap();
+        record.update([one, other].into_iter());
+        assert!(!file.exists());
+        record.update([one].into_iter());
+        assert_eq!(RecordFile::read(file).written(), [one]);
     }
 }

@@ -1,4 +1,8 @@
-//! The codecs, which a fuzz target compiles without them.
+//! The codecs, and rounds with routers of the test's own.
 
+mod leftovers;
+mod looks;
 mod nat_pmp;
 mod pcp;
+mod rounds;
+pub(super) mod scripted;

@@ -58,8 +58,17 @@ impl UpnpService {
         first.unwrap_or_else(|| Err(NoAnswer::Silence.into()))
     }
 
+    #[cfg(test)]
+    pub(super) fn at(control: &str, router: Router) -> Self {
+        Self {
+            service: SoapService::at(control, KINDS[1], router.ends()),
+            own: router.own,
+            permanent: false,
+        }
+    }
+
     /// What the router says about its address.
-    fn public_address(&self) -> Result<Ipv4Addr, MappingFailure> {
+    pub(super) fn public_address(&self) -> Result<Ipv4Addr, MappingFailure> {
         let answer = self.service.call("GetExternalIPAddress", &[])?;
         // A router that is not connected may have none.
         let address = answer.value("NewExternalIPAddress").unwrap_or_default();
@@ -92,7 +101,7 @@ impl UpnpService {
         match self.owner(inner, outer)? {
             EntryOwner::Unmapped | EntryOwner::Own => {}
             // Some routers give the number to the machine that asks last.
-            EntryOwner::Other => return Err(MappingFailure::Taken),
+            EntryOwner::Other(_) => return Err(MappingFailure::Taken),
             EntryOwner::SamePort => return Ok(granted(true)),
         }
         let mut answer = self.add("AddPortMapping", inner, outer, lease);
@@ -111,7 +120,7 @@ impl UpnpService {
 
     /// Ends a mapping of this server's own. Meanwhile another machine may have the number.
     pub(super) fn unmap(&self, inner: u16, outer: u16) -> Result<(), MappingFailure> {
-        if let EntryOwner::Other | EntryOwner::SamePort = self.owner(inner, outer)? {
+        if let EntryOwner::Other(_) | EntryOwner::SamePort = self.owner(inner, outer)? {
             return Ok(());
         }
         let outer = outer.to_string();
@@ -125,7 +134,7 @@ impl UpnpService {
     }
 
     /// Whose mapping has this number.
-    fn owner(&self, inner: u16, outer: u16) -> Result<EntryOwner, MappingFailure> {
+    pub(super) fn owner(&self, inner: u16, outer: u16) -> Result<EntryOwner, MappingFailure> {
         let outer = outer.to_string();
         let arguments = [
             ("NewRemoteHost", ""),
@@ -139,10 +148,11 @@ impl UpnpService {
             Err(CallFailure::Other(failure)) => return Err(failure),
         };
         let is = |name: &str, expected: &str| entry.value(name).is_none_or(|own| own == expected);
+        let machine = entry.value("NewInternalClient");
         let is_here = is("NewInternalClient", &self.own.to_string())
             && is("NewInternalPort", &inner.to_string());
         Ok(if !is_here {
-            EntryOwner::Other
+            EntryOwner::Other(machine.and_then(|machine| machine.parse().ok()))
         } else if is("NewPortMappingDescription", DESCRIPTION) {
             EntryOwner::Own
         } else {
@@ -176,12 +186,12 @@ impl UpnpService {
 
 /// Whose mapping a number of the router has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EntryOwner {
+pub(super) enum EntryOwner {
     Unmapped,
     /// This server, perhaps before it crashed.
     Own,
-    /// Another machine, or another port of this one.
-    Other,
+    /// Another machine, or another port of this one; as far as the router says which one.
+    Other(Option<Ipv4Addr>),
     /// Someone else, for the same port of this machine, such as the router's operator.
     SamePort,
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,21 +13,22 @@ use mio::Waker;
 
 use super::client::RouterClient;
 use super::job::MappingJob;
+use super::lease_clock::now;
 use super::ledger::Ledger;
-use super::link::{Link, NoAnswer};
+use super::link::Link;
 use super::nat_pmp::NatPmpRequest;
 use super::nonce::NonceSecret;
-use super::outcome::MappingFailure;
-use super::pass::{PassResult, map_all};
 use super::pcp;
 use super::pinhole::Pinholes;
-use super::record::{self, MadeMapping};
-use super::retry::{RENEWAL_PAUSE_MIN, retry_pause};
-use super::router::Router;
-use super::trouble::Trouble;
+use super::record::{MadeMapping, RecordFile};
+use super::removal_plan::RemovalPlan;
+use super::state_lock::StateLock;
 use super::update::MapperEvent;
 use crate::net::port_probe::describe_ports;
-use crate::settings::MappingProtocol;
+use crate::settings::PortMapping;
+
+mod removal;
+pub(super) mod round;
 
 /// The thread, for the server. When it is dropped, the thread ends by itself.
 #[derive(Debug)]
@@ -48,38 +48,47 @@ enum Command {
 }
 
 impl PortMapper {
-    /// Starts the thread. `on_event` is called there.
+    /// Starts the thread. `on_event` is called there. Without a job it removes what an earlier run
+    /// of the server has left.
     ///
     /// # Errors
     ///
     /// If the thread cannot be started.
     pub(crate) fn start(
-        job: MappingJob,
+        settings: &PortMapping,
+        job: Option<MappingJob>,
         on_event: impl Fn(MapperEvent) + Send + 'static,
     ) -> io::Result<Self> {
         let (commands, received) = unbounded();
         let ending = Arc::new(AtomicBool::new(false));
         let (link, waker) = Link::new(ending.clone())?;
-        let secret = NonceSecret::load(&job.nonce_file)?;
-        let recorded = record::read(&job.record_file);
+        let secret = NonceSecret::load(&settings.nonce_file())?;
+        let lock = StateLock::take(&settings.nonce_file());
+        let record = match lock {
+            Some(_) => RecordFile::read(settings.record_file()),
+            None => RecordFile::of_another_server(),
+        };
         let mut worker = Worker {
             link,
             commands: received,
-            abandoned: RouterClient::restored(&recorded, &secret),
-            pinholes: Pinholes::restored(&recorded, &secret),
-            record_file: job.record_file.clone(),
-            recorded,
+            abandoned: RouterClient::restored(record.written(), &secret),
+            pinholes: Pinholes::restored(record.written(), &secret),
+            removal: RemovalPlan::at_start(record.written(), now()),
+            record,
             secret,
-            job: Some(job),
+            job,
             client: None,
             ledger: Ledger::default(),
             failures: 0,
-            next_pass: Some(Instant::now()),
+            next_pass: None,
             last_pass: None,
+            next_look: None,
             noted: BTreeSet::new(),
             on_event,
+            lock,
         };
-        worker.pinholes.start_at(Instant::now());
+        worker.note_other_server(settings);
+        worker.ask_at(now());
         thread::Builder::new()
             .name(THREAD.to_owned())
             .stack_size(STACK_BYTES)
@@ -135,20 +144,31 @@ struct Worker<F> {
     failures: u32,
     next_pass: Option<Instant>,
     last_pass: Option<Instant>,
-    /// What the file of the state directory contains.
-    recorded: Vec<MadeMapping>,
-    record_file: PathBuf,
+    /// When a router that announces nothing is looked at.
+    next_look: Option<Instant>,
+    /// What no round wants.
+    removal: RemovalPlan,
+    /// The file of the state directory.
+    record: RecordFile,
     /// What the log has said once.
     noted: BTreeSet<String>,
     on_event: F,
+    /// `None`: another server has the state directory.
+    lock: Option<StateLock>,
 }
 
 impl<F: Fn(MapperEvent)> Worker<F> {
     fn run(mut self) {
         loop {
-            let now = Instant::now();
+            let now = now();
             if !self.read_commands(now) {
                 break;
+            }
+            if self.removal.is_due(now) {
+                self.remove_unwanted();
+                self.record();
+                self.report();
+                continue;
             }
             if self.next_pass.is_some_and(|next| next <= now) {
                 self.pass();
@@ -166,16 +186,26 @@ impl<F: Fn(MapperEvent)> Worker<F> {
                 self.report();
                 continue;
             }
-            let next = [self.next_pass, self.ledger.next_end(), self.pinholes.next()];
+            if self.next_look.is_some_and(|next| next <= now) {
+                self.look_at_router();
+                continue;
+            }
+            let next = [
+                self.next_pass,
+                self.next_look,
+                self.removal.next(),
+                self.ledger.next_end(),
+                self.pinholes.next(),
+            ];
             let next = next.into_iter().flatten().min();
             let left = next.map(|next| next.saturating_duration_since(now));
             let announced = self.link.wait(left);
             if announced.iter().any(|datagram| is_announcement(datagram)) {
-                self.on_announced(Instant::now());
+                self.on_announced();
             }
         }
         self.link.begin_removal();
-        self.remove_all(Instant::now() + REMOVAL_MAX);
+        self.remove_all(now() + REMOVAL_MAX);
         let left: BTreeSet<u16> = self.made().iter().map(|made| made.outer).collect();
         if !left.is_empty() {
             let left = describe_ports(&left);
@@ -237,24 +267,35 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             self.remove_all(now + REMOVAL_MAX);
             self.abandoned.extend(self.client.take());
             self.ledger = Ledger::default();
-            self.pinholes = Pinholes::default();
+            self.pinholes.reset();
+            self.next_look = None;
+            self.next_pass = None;
+            self.removal.start(now);
         }
         self.job = job;
-        self.next_pass = Some(now);
         self.ask_at(now);
         self.report();
     }
 
     /// The router has restarted, as it seems. Such datagrams, of any sender, cause no more than a
     /// round from time to time.
-    fn on_announced(&mut self, now: Instant) {
+    fn on_announced(&mut self) {
         self.failures = 0;
-        self.ask_soon(now);
+        self.ask_soon(now());
     }
 
     fn pass_pinholes(&mut self) {
         match &self.job {
-            Some(job) => self.pinholes.pass(&mut self.link, job, &self.secret),
+            Some(job) => {
+                let clients = self.client.iter().chain(&self.abandoned);
+                let others: Vec<MadeMapping> = clients.flat_map(RouterClient::recorded).collect();
+                let record = &mut self.record;
+                let before_request = |made: &[MadeMapping]| {
+                    record.update(others.iter().chain(made).copied());
+                };
+                self.pinholes
+                    .pass(&mut self.link, job, &self.secret, before_request);
+            }
             None => self.pinholes.reset(),
         }
         let ignored = self.link.take_ignored();
@@ -265,118 +306,16 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
     }
 
-    /// Asks for every port, in the protocol that has worked last, else in each one.
-    fn pass(&mut self) {
-        let Some(job) = self.job.clone() else {
-            return self.remove_again();
-        };
-        self.last_pass = Some(Instant::now());
-        match self.ask(&job) {
-            Ok(Some(pause)) => self.next_pass = Some(Instant::now() + pause),
-            // The end comes next.
-            Ok(None) => self.next_pass = None,
-            Err(trouble) => {
-                self.next_pass = Some(Instant::now() + retry_pause(self.failures));
-                self.failures = self.failures.saturating_add(1);
-                self.ledger.on_trouble(trouble);
-            }
+    /// Both would take the mappings of the other one for their own.
+    fn note_other_server(&mut self, settings: &PortMapping) {
+        if self.lock.is_none() && self.job.is_some() {
+            let directory = settings.state_directory.display();
+            self.ledger.note(format!(
+                "another server uses the state directory {directory}: after a crash of this one, its ports \
+                 stay open until their lease is over; give it a directory of its own with the variable \
+                 STATE_DIRECTORY"
+            ));
         }
-    }
-
-    /// The time until the next round; `None`: the thread is to end.
-    fn ask(&mut self, job: &MappingJob) -> Result<Option<Duration>, Trouble> {
-        let router = Router::find(job.interface.as_deref(), &job.listen);
-        let router = router.map_err(Trouble::NoRouter)?;
-        let connected = self.link.connect(router.ends());
-        connected.map_err(|error| Trouble::NoRouter(error.to_string()))?;
-        let is_other = |last: &mut RouterClient| last.router != router;
-        self.abandoned.extend(self.client.take_if(is_other));
-        let last_protocol = self.client.as_ref().map(|client| client.protocol);
-        self.abandoned.extend(self.client.take());
-        let mut protocols = job.protocols.clone();
-        protocols.sort_by_key(|protocol| Some(*protocol) != last_protocol);
-        let mut troubles = Vec::new();
-        for protocol in protocols {
-            let mut client = self.take_client(protocol, router);
-            let result = map_all(
-                &mut client,
-                &mut self.link,
-                job,
-                &self.ledger.held_at(router),
-            );
-            self.note_about(&client);
-            match result {
-                Ok(result) => {
-                    let pause = self.pause_after(&result);
-                    let lease_end = Instant::now() + result.lease;
-                    // Those of a round before, which are not wanted any more.
-                    let is_wanted = |inner| job.ports.iter().any(|port| port.inner == inner);
-                    let until = Instant::now() + REMOVAL_MAX;
-                    client.unmap_made(&mut self.link, |inner| !is_wanted(inner), until);
-                    let ends_at = (!client.is_permanent()).then_some(lease_end);
-                    self.ledger
-                        .on_result(protocol, router, job, result, ends_at);
-                    self.abandoned.extend(self.client.replace(client));
-                    self.remove_elsewhere(router, until);
-                    return Ok(Some(pause));
-                }
-                Err(failure) => {
-                    let is_ending = matches!(failure, MappingFailure::NoAnswer(NoAnswer::Ending));
-                    if Some(protocol) == last_protocol {
-                        self.client = Some(client);
-                    } else {
-                        self.abandoned.push(client);
-                    }
-                    if is_ending {
-                        return Ok(None);
-                    }
-                    troubles.push(format!("{protocol}: it {failure}"));
-                }
-            }
-        }
-        self.ledger.forget_other(router);
-        Err(Trouble::NoAnswer {
-            router: router.address,
-            reasons: troubles.join("; "),
-        })
-    }
-
-    /// The time until the next round after a good one. A router that is not connected yet, or has
-    /// not answered about all ports, is asked again sooner.
-    fn pause_after(&mut self, result: &PassResult) -> Duration {
-        let half = (result.lease / 2).max(RENEWAL_PAUSE_MIN);
-        if result.public.address().is_some() && !result.is_partial {
-            self.failures = 0;
-            return half;
-        }
-        let pause = retry_pause(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        pause.min(half)
-    }
-
-    /// What another router forwards, or this one to another address of this machine, if it can
-    /// still be asked.
-    fn remove_elsewhere(&mut self, router: Router, until: Instant) {
-        for client in &mut self.abandoned {
-            let is_elsewhere = client.router != router && client.has_mappings();
-            if is_elsewhere && self.link.connect(client.router.ends()).is_ok() {
-                client.unmap_made(&mut self.link, |_| true, until);
-            }
-        }
-        // Its announcements arrive again.
-        let _ = self.link.connect(router.ends());
-    }
-
-    /// A client that has asked this router before, or a new one. Those without mappings are
-    /// forgotten, and so are the oldest ones if there are too many.
-    fn take_client(&mut self, protocol: MappingProtocol, router: Router) -> RouterClient {
-        let is_it = |client: &RouterClient| client.protocol == protocol && client.router == router;
-        let found = self.abandoned.iter().position(is_it);
-        let found = found.map(|index| self.abandoned.remove(index));
-        self.abandoned.retain(RouterClient::has_mappings);
-        let excess = self.abandoned.len().saturating_sub(ABANDONED_MAX);
-        self.abandoned.drain(..excess);
-        found.unwrap_or_else(|| RouterClient::new(protocol, router, &self.secret))
     }
 
     /// The log says once what is special about a router.
@@ -408,25 +347,6 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
     }
 
-    /// Has the routers forward nothing any more. They may be gone.
-    fn remove_all(&mut self, until: Instant) {
-        for client in self.client.iter_mut().chain(&mut self.abandoned) {
-            if client.has_mappings() && self.link.connect(client.router.ends()).is_ok() {
-                client.unmap_made(&mut self.link, |_| true, until);
-            }
-        }
-        self.pinholes.close_all(&mut self.link, until);
-    }
-
-    /// Nothing is to be forwarded, and a router was silent when it was asked for the end.
-    fn remove_again(&mut self) {
-        self.remove_all(Instant::now() + REMOVAL_MAX);
-        self.abandoned.retain(RouterClient::has_mappings);
-        let is_left = !self.abandoned.is_empty() && self.failures < REMOVALS_MAX;
-        self.next_pass = is_left.then(|| Instant::now() + retry_pause(self.failures));
-        self.failures = if is_left { self.failures + 1 } else { 0 };
-    }
-
     /// Everything that routers may have for this server.
     fn made(&self) -> Vec<MadeMapping> {
         let clients = self.client.iter().chain(&self.abandoned);
@@ -436,11 +356,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
 
     /// For the next start, in case of a crash.
     fn record(&mut self) {
-        let made = self.made();
-        if made != self.recorded {
-            record::write(&self.record_file, &made);
-            self.recorded = made;
-        }
+        self.record.update(self.made().into_iter());
     }
 
     fn report(&mut self) {
@@ -454,14 +370,10 @@ fn is_announcement(datagram: &[u8]) -> bool {
     pcp::announcement(datagram).is_ok() || NatPmpRequest::PublicAddress.response(datagram).is_ok()
 }
 
-/// Between a round and what an announcement causes.
-const ANNOUNCED_PAUSE: Duration = Duration::from_secs(2);
+/// Between a round and what an announcement causes (RFC 6887, section 11.2.1).
+const ANNOUNCED_PAUSE: Duration = Duration::from_secs(4);
 /// The server waits for the removal when it ends. A router takes up to half a second for each port.
 pub(crate) const REMOVAL_MAX: Duration = Duration::from_secs(8);
-/// Clients that may have left mappings.
-const ABANDONED_MAX: usize = 4;
-/// Attempts to remove what is not wanted any more. Then it ends by itself.
-const REMOVALS_MAX: u32 = 10;
 /// Lines about what is no answer.
 const NOTED_MAX: usize = 16;
 

@@ -174,6 +174,10 @@ fn nft_map(ports: &ForwardedPorts) -> String {
     format!("{}\n", lines.join(",\n"))
 }
 
+/// Before the form, with `--port-mapping`.
+pub(super) const NOT_NEEDED: &str = "\
+    The router needs none of this: the server asks it to forward the ports (--port-mapping).\n\
+    If it does not, enter this, and leave out --port-mapping.\n\n";
 const FORM_HEAD: [&str; 5] = [
     "name",
     "external ports",

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use super::miniupnpd::{Miniupnpd, Options};
 use super::sealed_lab;
 use crate::nat::home_server::{HomeServer, SIZE};
+use crate::nat::matrix::scenario;
 use crate::support::file_contents::noise;
 use crate::support::lab::{Lab, connect};
 use crate::support::wait::wait_until;
@@ -70,12 +71,24 @@ fn check_served(flag: &str, protocol: &str) {
 
 #[test]
 fn clients_outside_are_let_in_by_pcp() {
-    check_served("auto", "PCP");
+    scenario(
+        "port_mapping::pinhole::clients_outside_are_let_in_by_pcp",
+        || {
+            check_served("auto", "PCP");
+            "EPSV is served at the machine's own address; closed at SIGTERM"
+        },
+    );
 }
 
 #[test]
 fn clients_outside_are_let_in_by_upnp() {
-    check_served("upnp", "UPnP");
+    scenario(
+        "port_mapping::pinhole::clients_outside_are_let_in_by_upnp",
+        || {
+            check_served("upnp", "UPnP");
+            "EPSV is served at the machine's own address; closed at SIGTERM"
+        },
+    );
 }
 
 /// Without the flag, the same router lets nothing in.
@@ -91,7 +104,7 @@ fn clients_outside_are_not_let_in_without_port_mapping() {
 #[test]
 fn openings_are_renewed() {
     let options = Options {
-        lifetime_max: Some(4),
+        lifetime_max: Some(8),
         ..Options::default()
     };
     let (home, router) = served("pcp", &options);

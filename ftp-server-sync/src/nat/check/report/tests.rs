@@ -10,7 +10,7 @@ use crate::nat::address_source::answer::Answer;
 use crate::nat::diagnose::addresses::example_addresses;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::SandboxEvidence;
-use crate::nat::port_mapping::probe::RouterReport;
+use crate::nat::port_mapping::probe::{RouterReport, other_number};
 use crate::nat::port_mapping::public_address::PublicSide;
 use crate::net::port_probe::UnavailablePorts;
 use crate::privileges::ProcessRights;
@@ -147,6 +147,14 @@ fn router(name: &str) -> Option<Result<RouterReport, String>> {
     };
     match name {
         "home, router with PCP" | "home, router and stun" => with_address([203, 0, 113, 5]),
+        "home, router with another control port" => {
+            let mut report = with_address([203, 0, 113, 5]);
+            if let Some(Ok(report)) = &mut report {
+                let problem = other_number(21, Some([192, 168, 77, 3].into()));
+                report.control = Some(problem);
+            }
+            report
+        }
         "home, router behind another" => with_address([10, 0, 0, 5]),
         "home, silent router" => Some(Err(
             "the router 192.168.77.1 forwards nothing (PCP: it does not answer); switch port mapping \

@@ -26,7 +26,6 @@ fn job() -> MappingJob {
             .chain(passive)
             .collect(),
         lease: Duration::from_secs(3600),
-        nonce_file: "/state/nonce".into(),
         record_file: "/state/mappings".into(),
     }
 }
@@ -103,7 +102,7 @@ fn lines_say_what_is_new() {
             "the router 192.168.77.1 (PCP) forwards from 203.0.113.2 to 192.168.77.2: port 2121 to \
              the control port 2121, the passive ports 60001-60002, port 61000 to passive port 60000",
             "the router does not forward its port 21: clients outside reach the control port at port \
-             2121",
+             2121, until 21 is free",
             "passive ports that the router does not forward are left out: 60003; the router is full",
         ],
     );
@@ -113,6 +112,32 @@ fn lines_say_what_is_new() {
         mappings.bound(bound).outer.map(NonZeroU16::get),
         Some(61_000)
     );
+}
+
+#[test]
+fn a_port_with_its_own_number_again_is_one_line() {
+    let mut ledger = Ledger::default();
+    let answer = |ledger: &mut Ledger, job: &MappingJob, number| {
+        let mut granted = ALL;
+        granted[0] = (2121, number);
+        let result = result("203.0.113.1", &granted);
+        ledger.on_result(MappingProtocol::Pcp, ROUTER, job, result, None);
+    };
+    answer(&mut ledger, &job(), 2121);
+    ledger.update();
+    answer(&mut ledger, &job(), 21);
+    let update = ledger.update();
+    assert_eq!(update.lines.len(), 2);
+    assert_eq!(
+        update.lines[0].text,
+        "the router's port 21 is free again: clients outside reach the control port there, and no longer \
+         at port 2121"
+    );
+    // The operator wants another number: that is no news about the router.
+    let mut other = job();
+    other.ports[0].outer = 2100;
+    answer(&mut ledger, &other, 2100);
+    assert_eq!(ledger.update().lines.len(), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::router::PinholeRouter;
 use crate::nat::port_mapping::job::WantedPort;
+use crate::nat::port_mapping::lease_clock::now;
 use crate::nat::port_mapping::link::{Link, NoAnswer, REMOVAL_INTERVALS};
 use crate::nat::port_mapping::nonce::NonceSecret;
 use crate::nat::port_mapping::outcome::{MappingFailure, TAKEN};
@@ -24,6 +25,8 @@ pub(super) struct PinholeClient {
     firewall: Option<UpnpFirewall>,
     /// The ports that the router may have opened, whether its answer has arrived or not.
     made: BTreeSet<u16>,
+    /// What it is to be asked for next: a crash must not come between the request and the record.
+    intended: BTreeSet<u16>,
 }
 
 /// What the router has answered about all ports.
@@ -51,12 +54,13 @@ impl PinholeClient {
             pcp: PcpClient::new(router.ends(), secret),
             firewall: None,
             made: BTreeSet::new(),
+            intended: BTreeSet::new(),
         }
     }
 
     /// What it may have left open, as a former run of the server has recorded it.
-    pub(super) fn restored(made: &[MadeMapping], secret: &NonceSecret) -> Option<Self> {
-        let mut client: Option<Self> = None;
+    pub(super) fn restored(made: &[MadeMapping], secret: &NonceSecret) -> Vec<Self> {
+        let mut clients: Vec<Self> = Vec::new();
         for mapping in made {
             let (IpAddr::V6(address), IpAddr::V6(own)) = (mapping.router, mapping.own) else {
                 continue;
@@ -66,17 +70,25 @@ impl PinholeClient {
                 scope: mapping.scope,
                 own,
             };
-            let client = client.get_or_insert_with(|| Self::new(mapping.protocol, router, secret));
-            if client.router == router && client.protocol == mapping.protocol {
-                client.made.insert(mapping.inner);
+            let mut known = clients.iter_mut();
+            let is_it =
+                |client: &&mut Self| client.protocol == mapping.protocol && client.router == router;
+            match known.find(is_it) {
+                Some(client) => drop(client.made.insert(mapping.inner)),
+                None => {
+                    let mut client = Self::new(mapping.protocol, router, secret);
+                    client.made.insert(mapping.inner);
+                    clients.push(client);
+                }
             }
         }
-        client
+        clients
     }
 
     /// For [`restored`](Self::restored).
     pub(super) fn recorded(&self) -> impl Iterator<Item = MadeMapping> {
-        self.made.iter().map(|port| MadeMapping {
+        let all = self.made.union(&self.intended);
+        all.map(|port| MadeMapping {
             protocol: self.protocol,
             router: self.router.address.into(),
             scope: self.router.scope,
@@ -96,11 +108,12 @@ impl PinholeClient {
         link: &mut Link,
         ports: &[WantedPort],
         lease: Duration,
+        mut before_request: impl FnMut(&Self),
     ) -> Result<PinholeResult, MappingFailure> {
-        let result = self.open_once(link, ports, lease)?;
+        let result = self.open_once(link, ports, lease, &mut before_request)?;
         if self.pcp.take_restarted() {
             // Ports that were asked for before the restart are forgotten.
-            let again = self.open_once(link, ports, lease);
+            let again = self.open_once(link, ports, lease, &mut before_request);
             self.pcp.take_restarted();
             return again;
         }
@@ -112,15 +125,32 @@ impl PinholeClient {
         link: &mut Link,
         ports: &[WantedPort],
         lease: Duration,
+        before_request: &mut impl FnMut(&Self),
+    ) -> Result<PinholeResult, MappingFailure> {
+        if self.begin(link)? {
+            return Ok(PinholeResult {
+                lease,
+                is_off: true,
+                ..PinholeResult::default()
+            });
+        }
+        self.intended.extend(ports.iter().map(|port| port.inner));
+        before_request(self);
+        let result = self.open_each(link, ports, lease);
+        self.intended.clear();
+        result
+    }
+
+    fn open_each(
+        &mut self,
+        link: &mut Link,
+        ports: &[WantedPort],
+        lease: Duration,
     ) -> Result<PinholeResult, MappingFailure> {
         let mut result = PinholeResult {
             lease,
             ..PinholeResult::default()
         };
-        if self.begin(link)? {
-            result.is_off = true;
-            return Ok(result);
-        }
         for port in ports {
             match self.open(link, port.inner, lease) {
                 Ok(granted) => {
@@ -214,7 +244,7 @@ impl PinholeClient {
     pub(super) fn close(&mut self, link: &mut Link, port: u16) -> Result<(), MappingFailure> {
         let answer = match &mut self.firewall {
             Some(firewall) => not_at_the_end(link).and_then(|()| firewall.close(port)),
-            None if self.protocol == MappingProtocol::Upnp => Ok(()),
+            None if self.protocol == MappingProtocol::Upnp => Err(NoAnswer::Silence.into()),
             None => self.pcp.unmap(link, port, &REMOVAL_INTERVALS),
         };
         if !matches!(answer, Err(MappingFailure::NoAnswer(_))) {
@@ -235,6 +265,12 @@ impl PinholeClient {
         is_unwanted: impl Fn(u16) -> bool,
         until: Instant,
     ) {
+        let is_any = self.made.iter().any(|port| is_unwanted(*port));
+        // A client of an earlier run has to look for the router first.
+        let is_known = self.protocol != MappingProtocol::Upnp || self.firewall.is_some();
+        if is_any && !is_known && self.begin(link).is_err() {
+            return;
+        }
         let mut unanswered = 0;
         for port in self.made.clone() {
             if !is_unwanted(port) {
@@ -244,12 +280,15 @@ impl PinholeClient {
                 unanswered += 1;
             }
             // One answer may get lost.
-            if unanswered >= 2 || Instant::now() > until {
+            if unanswered >= 2 || now() > until {
                 return;
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Requests of UPnP are not interrupted, so that none begins when the thread is to end.
 fn not_at_the_end(link: &Link) -> Result<(), MappingFailure> {

@@ -42,6 +42,15 @@ impl UpnpFirewall {
         })
     }
 
+    #[cfg(test)]
+    pub(in crate::nat::port_mapping) fn at(control: &str, ends: LinkEnds) -> Self {
+        Self {
+            service: SoapService::at(control, KINDS[0], ends),
+            own: ends.own.ip(),
+            openings: BTreeMap::new(),
+        }
+    }
+
     pub(in crate::nat::port_mapping) fn status(&self) -> Result<FirewallStatus, MappingFailure> {
         let answer = self.service.call("GetFirewallStatus", &[])?;
         // Routers write a boolean in several ways.

@@ -56,6 +56,16 @@ impl SoapService {
         Ok(found.collect())
     }
 
+    /// Without the search.
+    #[cfg(test)]
+    pub(super) fn at(control: &str, kind: &str, ends: LinkEnds) -> Self {
+        Self {
+            control: HttpUrl::read(control, ends.router).unwrap(),
+            kind: kind.to_owned(),
+            own: ends.own.ip(),
+        }
+    }
+
     pub(super) fn call(
         &self,
         action: &str,

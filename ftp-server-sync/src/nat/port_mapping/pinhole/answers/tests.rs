@@ -21,7 +21,6 @@ fn job() -> MappingJob {
             .chain(passive)
             .collect(),
         lease: LEASE,
-        nonce_file: "/state/nonce".into(),
         record_file: "/state/mappings".into(),
     }
 }
