@@ -9,6 +9,9 @@ pub struct Space {
     /// In bytes: what is free in the file system, without what has to stay free, or what the
     /// login's quota leaves, whichever is less. `None`: no limit is known.
     pub available: Option<u64>,
+    /// In bytes: what could be stored if nothing else was, by the size of the file system and by
+    /// the login's quota. `None`: no limit is known.
+    pub total: Option<u64>,
     /// The size of the largest file that the server accepts; `None`: any size.
     pub file_max: Option<u64>,
 }

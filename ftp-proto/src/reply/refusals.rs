@@ -49,9 +49,15 @@ impl Reply {
         Self::line(552, format!("Quota exceeded: {quota}; transfer aborted."))
     }
 
-    /// ALLO for a file that does not fit. `available`: the bytes that can be stored.
-    pub(crate) fn too_little_space(available: u64) -> Self {
-        Self::line(552, format!("Only {available} bytes can be stored."))
+    /// ALLO for a file that can never fit. `total`: the bytes that can be stored at most.
+    pub(crate) fn too_little_space(total: u64) -> Self {
+        Self::line(552, format!("No more than {total} bytes can be stored."))
+    }
+
+    /// ALLO for a file that fits only if a part of it is there. `available`: the bytes that can be
+    /// stored.
+    pub(crate) fn space_for_a_rest(available: u64) -> Self {
+        Self::line(200, format!("Only {available} bytes can be stored."))
     }
 
     /// The reply to SITE QUOTA.

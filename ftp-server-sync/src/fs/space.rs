@@ -4,7 +4,7 @@ use ftp_proto::{FtpPath, QuotaUse, Refusal, Space};
 
 use super::quota::usage::Amount;
 use super::root::Root;
-use super::upload_limits::free_bytes;
+use super::upload_limits::{free_bytes, size_bytes};
 
 impl Root {
     /// How much the login can store in a directory, as an upload that begins now would find it.
@@ -17,9 +17,12 @@ impl Root {
         let uploads = self.rules.uploads;
         let reserved = uploads.free_bytes_min.unwrap_or(0);
         let free = free_bytes(&directory).map(|free| free.saturating_sub(reserved));
-        let left = self.usage.bytes_left(self.rules.quota.get());
+        let quota = self.rules.quota.get();
+        let left = self.usage.bytes_left(quota);
+        let size = size_bytes(&directory);
         let mut space = Space::default();
         space.available = free.into_iter().chain(left).min();
+        space.total = size.into_iter().chain(quota.bytes_max).min();
         space.file_max = uploads.max_bytes;
         Ok(space)
     }

@@ -122,6 +122,13 @@ pub(super) fn free_bytes(file: &impl AsFd) -> Option<u64> {
     (status.f_blocks > 0).then_some(free)
 }
 
+/// The size of the file system of a file or directory. `None` where the system does not say.
+pub(super) fn size_bytes(file: &impl AsFd) -> Option<u64> {
+    let status = rustix::fs::fstatvfs(file).ok()?;
+    let size = status.f_blocks.saturating_mul(status.f_frsize);
+    (size > 0).then_some(size)
+}
+
 /// How much is written between two looks at the free space. Other programs write too, so a look
 /// does not last for ever.
 const LOOK_BYTES: u64 = 16 << 20;

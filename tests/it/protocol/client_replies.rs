@@ -39,7 +39,7 @@ const TLS: &str = "tls: on";
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     row("Net::FTP, lftp", "uploads only after a reply of success to ALLO", WRITE,
-        "C: ALLO 100\nD: space any any",
+        "C: ALLO 100\nD: space any any any",
         "200 No storage allocation is needed."),
     row("scripts (ftplib, ftp, globus-url-copy)", "\"File exists\": MKD is done", WRITE,
         "C: MKD x\nD: refused Exists",

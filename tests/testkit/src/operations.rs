@@ -349,6 +349,7 @@ fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
 fn space(choice: u8) -> Space {
     let mut space = Space::default();
     space.available = (choice % 4 != 3).then_some(u64::MAX >> (choice % 64));
+    space.total = (choice % 8 < 3).then_some(u64::MAX >> (choice % 32));
     space.file_max = (choice % 4 == 1).then_some(choice.into());
     space
 }

@@ -309,12 +309,17 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What can be stored, and the size of the largest file, each in bytes or `any`: `100 any`.
+/// What can be stored, the size of the largest file, and what could be stored in all, each in bytes
+/// or `any`: `100 any 2000`.
 fn space(value: &str) -> Result<Space, String> {
-    let (available, file_max) = value.split_once(' ').ok_or("no size of a file")?;
+    let words: Vec<&str> = value.split(' ').collect();
+    let [available, file_max, total] = words[..] else {
+        return Err("not three sizes".to_owned());
+    };
     let mut space = Space::default();
     space.available = limit(available)?;
     space.file_max = limit(file_max)?;
+    space.total = limit(total)?;
     Ok(space)
 }
 

@@ -11,7 +11,9 @@ use crate::session::context::{Context, FileQuestion};
 use crate::space::Space;
 
 impl Ready {
-    /// ALLO: nothing is reserved, but a file that cannot fit is refused before its client sends it.
+    /// ALLO: nothing is reserved, but a file that can never fit is refused before its client sends
+    /// it. One that does not fit now may continue or replace a file that counts already: clients
+    /// name its whole size all the same.
     /// A login that may not store anything in its directory learns that from its next command.
     pub(super) fn allocate(&mut self, context: &mut Context, argument: &[u8]) {
         let Some(bytes) = bytes_of(argument) else {
@@ -61,8 +63,14 @@ fn allocation(bytes: u64, space: Space) -> Reply {
     if space.file_max.is_some_and(|max| bytes > max) {
         return Reply::file_too_large(552);
     }
-    match space.available {
-        Some(available) if bytes > available => Reply::too_little_space(available),
+    match space {
+        Space {
+            total: Some(total), ..
+        } if bytes > total => Reply::too_little_space(total),
+        Space {
+            available: Some(available),
+            ..
+        } if bytes > available => Reply::space_for_a_rest(available),
         _ => Reply::ALLOCATION_SUPERFLUOUS,
     }
 }

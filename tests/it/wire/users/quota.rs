@@ -189,7 +189,13 @@ fn clients_learn_what_is_used_and_what_fits() {
         ("AVBL a", "550 Not a directory."),
         ("AVBL missing", "550 No such file or directory."),
         ("ALLO 40960", "200 No storage allocation is needed."),
-        ("ALLO 40961", "552 Only 40960 bytes can be stored."),
+        // It may continue a file, or replace one.
+        ("ALLO 40961", "200 Only 40960 bytes can be stored."),
+        ("ALLO 102400", "200 Only 40960 bytes can be stored."),
+        (
+            "ALLO 102401",
+            "552 No more than 102400 bytes can be stored.",
+        ),
     ] {
         assert_eq!(text(&mut anna, line), expected, "{line}");
     }
