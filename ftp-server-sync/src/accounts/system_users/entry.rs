@@ -111,7 +111,9 @@ impl PasswdEntry {
             return Err(Unfit::Denied);
         }
         let is_up = |part: Component<'_>| part == Component::ParentDir;
-        if !self.home.is_absolute() || self.home.components().any(is_up) {
+        // The root directory has /proc and /dev, which say more than a user should learn.
+        let is_root = self.home.parent().is_none();
+        if !self.home.is_absolute() || is_root || self.home.components().any(is_up) {
             return Err(Unfit::NoHome);
         }
         let mut groups = self.groups.clone();

@@ -30,7 +30,7 @@ pub(crate) enum Unfit {
     Expired,
     PasswordExpired,
     MustChange,
-    /// The home is no absolute path.
+    /// The home is no absolute path, or the root directory.
     NoHome,
     /// What the system says cannot be read: this text says what, and why.
     Unreadable(String),
@@ -86,9 +86,9 @@ impl fmt::Display for Unfit {
             Self::MustChange => f.write_str(
                 "the password must be changed first, which FTP cannot do; set one with passwd",
             ),
-            Self::NoHome => {
-                f.write_str("the home in /etc/passwd is no absolute path; give one (usermod -d)")
-            }
+            Self::NoHome => f.write_str(
+                "the home in /etc/passwd is / or no absolute path; give another one (usermod -d)",
+            ),
             Self::Unreadable(problem) => f.write_str(problem),
         }
     }

@@ -46,7 +46,14 @@ impl ScriptedRouter {
                 while !ends.load(Ordering::Relaxed) {
                     let (count, client) = match socket.recv_from(&mut buffer) {
                         Ok(received) => received,
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                ErrorKind::WouldBlock | ErrorKind::Interrupted
+                            ) =>
+                        {
+                            continue;
+                        }
                         Err(error) => panic!("{error}"),
                     };
                     for datagram in answer(&buffer[..count]) {
