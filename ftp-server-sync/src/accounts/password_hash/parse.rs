@@ -173,6 +173,10 @@ fn yescrypt(rest: &str) -> Result<HashParts, Problem> {
     let scheme = HashScheme::Yescrypt;
     let [numbers, salt, digest] = fields(scheme, rest, ["numbers", SALT, HASH])?;
     let params: yescrypt::Params = numbers.parse().map_err(|_| malformed(scheme, "numbers"))?;
+    // The library does not look at what follows the last number.
+    if params.to_string() != numbers {
+        return Err(malformed(scheme, "numbers"));
+    }
     // What crypt(3) never makes: other kinds of the function, and more time for the same memory.
     let usual = yescrypt::Params::new(Default::default(), params.n(), params.r(), params.p());
     if usual != Ok(params) {

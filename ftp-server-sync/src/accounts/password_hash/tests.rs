@@ -457,6 +457,8 @@ fn malformed_hashes_are_refused() {
         (17, "8g1", "8g1.", "hash of the sha512-crypt"),
         (17, "8g1", "8g-", "hash of the sha512-crypt"),
         (29, "j9T", "j9", "numbers of the yescrypt"),
+        (29, "j9T", "j9T.", "numbers of the yescrypt"),
+        (29, "j9T", "j9T\u{fffd}", "numbers of the yescrypt"),
         (29, "j9T", "/9T", "kind of the yescrypt"),
         (29, "j9T", "j9T//", "kind of the yescrypt"),
         (29, "XyuT", "Xyu:", "salt of the yescrypt"),
