@@ -148,8 +148,9 @@ impl Connection {
 }
 
 impl ServerState {
-    /// Asks the system again about its users who are logged in. Sessions of those who are gone, or
-    /// have other numbers, groups or homes, or may not use FTP any more, end when they take the new settings.
+    /// Asks the system again about its users who are logged in. Sessions of those who are gone, have
+    /// other numbers, groups or homes, or may not use FTP any more, end when they take the new
+    /// settings.
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
             if !session.user.is_still_there() {

@@ -140,7 +140,7 @@ fn a_removed_user_is_unknown() {
 fn a_home_that_the_user_cannot_enter_is_not_available() {
     let place = Place::new();
     own(&place.home("alice"), 0, 0, 0o700);
-    std::fs::remove_dir_all(place.home("bob")).expect("a home");
+    fs::remove_dir_all(place.home("bob")).expect("a home");
     let scene = place.serve(&["-w"]);
     for name in ["alice", "bob"] {
         let reply = scene.try_login(name, &format!("secret-of-{name}"));
@@ -159,7 +159,7 @@ fn a_home_that_the_user_cannot_enter_is_not_available() {
 #[test]
 fn a_missing_home_can_be_created() {
     let place = Place::new();
-    std::fs::remove_dir_all(place.home("alice")).expect("a home");
+    fs::remove_dir_all(place.home("alice")).expect("a home");
     let scene = place.serve(&["-w", "--create-home"]);
     assert_eq!(scene.try_login("alice", "wrong").code, 530);
     assert!(!scene.place.home("alice").exists());
