@@ -148,8 +148,8 @@ impl Connection {
 }
 
 impl ServerState {
-    /// Asks the system again about its users who are logged in. Sessions of those who are gone, have
-    /// other numbers, groups or homes, or may not use FTP any more, end when they take the new
+    /// Asks the system again about its users who are logged in. Sessions of those who are gone,
+    /// have other numbers, groups or homes, or may not use FTP any more, end when they take the new
     /// settings.
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
