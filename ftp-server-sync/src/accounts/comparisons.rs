@@ -222,8 +222,9 @@ impl std::fmt::Debug for Queue {
 /// the memory of its hash, 8 MiB with those that `--hash-password` makes.
 const RUNNING_MAX: usize = 2;
 
-/// Only the pages that are used need memory.
-const STACK_BYTES: usize = 256 * 1024;
+/// The C library's look-ups of users run on it too, with modules of others. Only the pages that are
+/// used need memory.
+const STACK_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

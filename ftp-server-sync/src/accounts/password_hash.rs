@@ -56,6 +56,11 @@ impl PasswordHash {
         self.0.function.scheme()
     }
 
+    /// About how long a comparison takes, to order hashes of all schemes.
+    pub(crate) fn work(&self) -> u64 {
+        self.0.function.work()
+    }
+
     /// Why the hash should be replaced; `None`: it need not be.
     pub fn weakness(&self) -> Option<HashWeakness> {
         self.0.function.weakness()

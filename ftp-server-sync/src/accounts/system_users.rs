@@ -2,6 +2,8 @@
 //! they do.
 //!
 //! For each name one password hash is compared, whether a user has the name and may log in or not.
+//! Only names that have a hash on this machine are looked up: the look-up may take long, and a name
+//! that a client has made up must not keep the thread, and with it the logins of others, waiting.
 
 mod entry;
 mod files;
@@ -16,6 +18,7 @@ use ftp_proto::{Account, Rights};
 
 use super::password_hash::PasswordHash;
 use entry::PasswdEntry;
+use files::ShadowText;
 pub(crate) use files::SystemFiles;
 pub use group::SystemGroup;
 pub(crate) use unfit::Unfit;
@@ -65,14 +68,22 @@ impl SystemUsers {
     }
 
     /// Looks up what decides about a login with this name, on this day since 1970. This may take
-    /// long: the users may be those of a network.
+    /// long: the system may ask a network, too.
     pub(crate) fn find(&self, name: &[u8], files: &SystemFiles, today: i64) -> SystemCandidate {
-        let entry = match PasswdEntry::find(name) {
-            Ok(Some(entry)) => Ok(entry),
-            Ok(None) => Err(Unfit::Unknown),
-            Err(problem) => Err(problem),
+        let shadow = files.shadow();
+        let has_line = match &shadow {
+            Ok(Some(text)) if shadow::find(text, name).is_some() => Ok(true),
+            Ok(_) => files.has_hash_in_passwd(name),
+            Err(problem) => Err(problem.clone()),
         };
-        self.decide(entry, files, today)
+        let entry = has_line.and_then(|has_line| {
+            if has_line {
+                look_up(name)
+            } else {
+                Err(Unfit::Unknown)
+            }
+        });
+        self.decide(entry, files, &shadow, today)
     }
 
     /// The users of the system's file that could be persons, by name, with what decides about them.
@@ -89,7 +100,8 @@ impl SystemUsers {
         names.sort();
         names.dedup();
         let users = names.into_iter().map(|name| {
-            let candidate = self.find(name.as_bytes(), files, today);
+            let entry = look_up(name.as_bytes());
+            let candidate = self.decide(entry, files, &files.shadow(), today);
             (name, candidate)
         });
         let is_person = |candidate: &SystemCandidate| {
@@ -104,10 +116,10 @@ impl SystemUsers {
         &self,
         entry: Result<PasswdEntry, Unfit>,
         files: &SystemFiles,
+        shadow: &ShadowText,
         today: i64,
     ) -> SystemCandidate {
-        let shadow = files.shadow();
-        let text = match &shadow {
+        let text = match shadow {
             Ok(Some(text)) => &text[..],
             _ => b"",
         };
@@ -135,15 +147,27 @@ impl SystemUsers {
 }
 
 impl SystemUser {
-    /// Whether the system still has this user with the same number and home. If it does not
-    /// answer, nothing is known against that.
+    /// Whether the system still has this user with the same numbers, groups and home, and lets the
+    /// name use FTP. If it does not answer, nothing is known against that.
     pub(crate) fn is_still_there(&self) -> bool {
+        let is_denied = || SystemFiles::default().denies(&self.name).unwrap_or(false);
         match PasswdEntry::find(self.name.as_bytes()) {
-            Ok(Some(entry)) => (entry.uid, &entry.home) == (self.uid, &self.home),
+            Ok(Some(entry)) => self.check(&entry) && !is_denied(),
             Ok(None) => false,
             Err(_) => true,
         }
     }
+
+    /// Whether the session's thread would get the same rights in the same home at a login now.
+    fn check(&self, entry: &PasswdEntry) -> bool {
+        let now = (entry.uid, entry.gid, entry.all_groups(), &entry.home);
+        now == (self.uid, self.gid, self.groups.clone(), &self.home)
+    }
+}
+
+/// Asks the system for the user with this name.
+fn look_up(name: &[u8]) -> Result<PasswdEntry, Unfit> {
+    PasswdEntry::find(name)?.ok_or(Unfit::Unknown)
 }
 
 impl SystemCandidate {
@@ -155,19 +179,16 @@ impl SystemCandidate {
     }
 }
 
-/// What the passwords of those are compared with who have none: the hash of another user, so that
-/// it takes as long as for most of them; that of root only if there is no other.
+/// What the passwords of those are compared with who have none: the costliest hash of another user,
+/// as the new ones are, with that of root only if there is no other.
 fn usual_hash(shadow: &[u8]) -> Option<PasswordHash> {
-    let mut root = None;
-    for line in shadow::lines(shadow) {
-        let hash = str::from_utf8(line.hash).ok();
-        let hash = hash.and_then(|hash| PasswordHash::parse(hash).ok());
-        match hash {
-            Some(hash) if line.name != b"root" => return Some(hash),
-            found => root = root.or(found),
-        }
-    }
-    root.or_else(|| MADE_UP.clone())
+    let hashes = shadow::lines(shadow).filter_map(|line| {
+        let hash = str::from_utf8(line.hash).ok()?;
+        let hash = PasswordHash::parse(hash).ok()?;
+        Some((line.name != b"root", hash))
+    });
+    let found = hashes.max_by_key(|(is_other, hash)| (*is_other, hash.work()));
+    found.map_or_else(|| MADE_UP.clone(), |(_, hash)| Some(hash))
 }
 
 /// Of no password, with the numbers that are usual for new ones.

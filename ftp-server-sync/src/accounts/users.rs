@@ -9,7 +9,7 @@ use ftp_proto::{Account, Rights, Secret};
 use super::anonymous::ANONYMOUS;
 pub(crate) use super::anonymous::is_anonymous;
 use super::stored_password::{Candidate, StoredPassword};
-use super::system_users::SystemUsers;
+use super::system_users::{SystemUser, SystemUsers};
 use super::users_file::{FileUser, LineProblem, UserPassword};
 
 /// The user of `--username`, if there is one, anonymous, and the users of a file.
@@ -181,6 +181,12 @@ impl Users {
         self.system.as_ref()
     }
 
+    /// The same, if this user of the system is one of them.
+    pub(crate) fn system_of(&self, user: &SystemUser) -> Option<&SystemUsers> {
+        let system = self.system_for(user.name.as_bytes());
+        system.filter(|system| system.has(user))
+    }
+
     /// Which of the system's users may log in, if this is none of the names that the file or flags
     /// give.
     pub fn system_for(&self, name: &[u8]) -> Option<&SystemUsers> {
@@ -252,6 +258,7 @@ mod tests {
     use super::*;
     use crate::accounts::password_hash::{PasswordHash, counter};
     use crate::accounts::passwords::Password;
+    use crate::accounts::system_users::SystemGroup;
 
     fn bob(write: bool, anonymous: bool) -> Users {
         let password = Password::new(b"s3cret\xff".to_vec());
@@ -268,6 +275,28 @@ mod tests {
                 "{users:?} {name:?} {password:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_user_of_the_system_is_one_of_the_group() {
+        let user = SystemUser {
+            name: "anna".to_owned(),
+            uid: 1000,
+            gid: 1000,
+            groups: vec![50, 1000],
+            home: "/home/anna".into(),
+        };
+        let users = |number| {
+            let text = "some".to_owned();
+            let system = SystemUsers::new(Some(SystemGroup { text, number }), false);
+            Users::none().with_system(Some(system))
+        };
+        assert!(users(50).system_of(&user).is_some());
+        assert!(users(51).system_of(&user).is_none());
+        let anna = Users::one("anna".to_owned(), Password::new(Vec::new()), false, false);
+        let system = Some(SystemUsers::new(None, false));
+        assert!(anna.with_system(system).system_of(&user).is_none());
+        assert!(Users::none().system_of(&user).is_none());
     }
 
     #[test]

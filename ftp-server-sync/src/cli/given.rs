@@ -7,7 +7,7 @@ use std::{iter, slice};
 use argh::FromArgs;
 
 use super::error::{self, FlagError};
-use super::flags::{Flag, Flags};
+use super::flags::{EVERY, Flag, Flags};
 use super::values;
 
 /// A flag as it is given; each entry of a list is one of its own.
@@ -26,6 +26,10 @@ pub(super) struct GivenFlags(Vec<Given>);
 impl Given {
     pub(super) fn refuse(&self, problem: impl Into<String>) -> FlagError {
         let error = match &self.value {
+            // The value for none: usually it was not written.
+            Some(value) if self.flag.may_lack_value() && value == EVERY => {
+                FlagError::new(self.flag.long, problem)
+            }
             Some(value) => FlagError::with_value(self.flag.long, value, problem),
             None => FlagError::new(self.flag.long, problem),
         };

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, Metadata};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ftp_proto::text::printable_word;
-use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, OFlags, Uid};
+use rustix::fs::{Access, AtFlags, CWD, Dir, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::mounts::UnmountedShare;
@@ -99,10 +100,26 @@ pub(crate) fn create_home_of(home: &Path, user: u32, group: u32) -> io::Result<b
         Err(error) => return Err(error.into()),
     }
     let made = rustix::fs::openat(&above, name, flags, Mode::empty())?;
+    check_new(&made)?;
     rustix::fs::fchmod(&made, Mode::RWXU)?;
     let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
     rustix::fs::fchown(&made, Some(user), Some(group))?;
     Ok(true)
+}
+
+/// Refuses a directory that is not the one that was just made: its user would get another one.
+fn check_new(directory: impl AsFd) -> io::Result<()> {
+    let is_of_root = rustix::fs::fstat(&directory)?.st_uid == 0;
+    let mut is_empty = true;
+    for entry in Dir::read_from(&directory)? {
+        let entry = entry?;
+        is_empty &= matches!(entry.file_name().to_bytes(), b"." | b"..");
+    }
+    if is_of_root && is_empty {
+        return Ok(());
+    }
+    let text = "another directory has taken the place of the new home; create the home yourself";
+    Err(io::Error::other(text))
 }
 
 /// Refuses a path that others than root could lead elsewhere, by a directory or by a link in it.
@@ -130,8 +147,8 @@ fn check_of_root(path: &Path, links_max: u32) -> io::Result<()> {
 fn others_may_change(directory: &Metadata) -> bool {
     let mode = directory.mode();
     let is_sticky = mode & 0o1000 != 0;
-    let of_group = if directory.gid() == 0 { 0 } else { 0o020 };
-    directory.uid() != 0 || (mode & (0o002 | of_group) != 0 && !is_sticky)
+    // Also root's group has members.
+    directory.uid() != 0 || (mode & 0o022 != 0 && !is_sticky)
 }
 
 /// Links may lead to links.
@@ -195,6 +212,8 @@ fn directory_problem(what: &str, path: &Path, stores: bool, remedy: &str) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::fs::share::SessionShare;
     use crate::fs::share_rules::ShareRules;
@@ -252,11 +271,27 @@ mod tests {
             let error = create_home_of(&path(above).join("bob"), 1, 1).unwrap_err();
             assert!(error.to_string().contains("not only root"), "{error}");
         }
+        // So could a member of root's group.
+        let set_mode = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path("target"), mode).unwrap();
+        };
+        set_mode(0o775);
+        let error = create_home_of(&path("target/dora"), 1, 1).unwrap_err();
+        assert!(error.to_string().contains("not only root"), "{error}");
+        set_mode(0o755);
         std::os::unix::fs::symlink("target", path("other")).unwrap();
         assert!(create_home_of(&path("other/carol"), 1, 1).unwrap());
         std::os::unix::fs::symlink("/no/such", directory.path().join("link")).unwrap();
         assert!(!create_home_of(&directory.path().join("link"), 1, 1).unwrap());
         assert!(create_home_of(&directory.path().join("a/b"), 1, 1).is_err());
+        // Another directory in its place is not given away.
+        std::fs::create_dir(path("new")).unwrap();
+        let check = |name: &str| check_new(std::fs::File::open(path(name)).unwrap());
+        check("new").unwrap();
+        for name in ["target", "anna"] {
+            check(name).unwrap_err();
+        }
     }
 
     #[test]

@@ -12,15 +12,20 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Mutex;
 
 use nix::unistd::{Gid, Uid, getgroups, getresgid, getresuid, setfsgid, setfsuid};
 use rustix::io::Errno;
-use rustix::process::{Gid as GroupNumber, Uid as UserNumber};
+use rustix::process::{
+    DumpableBehavior, Gid as GroupNumber, Uid as UserNumber, dumpable_behavior,
+    set_dumpable_behavior,
+};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, no_new_privs,
     set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::locks::lock;
 use crate::logging::system_text::SystemText;
 
 /// Gives this thread the rights of a user, and no others but that to use ports below 1024.
@@ -34,6 +39,8 @@ pub(crate) fn become_user(user: u32, group: u32, groups: &[u32]) -> Result<(), S
         return Err("a number that no user has".to_owned());
     }
     CHANGED.set(true);
+    // What follows about the memory is of all threads.
+    let _one_at_a_time = lock(&CHANGING);
     let failed = |what: &str, error: Errno| {
         let reason = io::Error::from(error);
         format!("cannot {what}: {}", SystemText(&reason))
@@ -68,6 +75,10 @@ pub(crate) fn become_user(user: u32, group: u32, groups: &[u32]) -> Result<(), S
         _ => {}
     }
     set_capabilities(None, kept).map_err(|error| failed("drop capabilities", error))?;
+    // With fs.suid_dumpable=1, the files of this process in /proc would be the new user's, and
+    // with them the memory of all threads.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| failed("hide the memory", error))?;
     match remaining_right(user, group, groups, kept) {
         None => Ok(()),
         Some(right) => Err(format!("the system has not changed {right} of the thread")),
@@ -102,6 +113,10 @@ fn remaining_right(
         (capabilities(None) != Ok(kept), "the capabilities"),
         (no_new_privs() != Ok(true), "the right to gain others"),
         (!status_shows(user, group, groups), "the user in /proc"),
+        (
+            dumpable_behavior() != Ok(DumpableBehavior::NotDumpable),
+            "the right to the memory",
+        ),
     ];
     let mut rights = rights.into_iter();
     rights.find_map(|(remains, right)| remains.then_some(right))
@@ -151,6 +166,9 @@ fn sorted(mut groups: Vec<u32>) -> Vec<u32> {
 thread_local! {
     static CHANGED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Each change of the user makes the kernel forget that the memory is hidden.
+static CHANGING: Mutex<()> = Mutex::new(());
 
 const NO_USER: Uid = Uid::from_raw(u32::MAX);
 const NO_GROUP: Gid = Gid::from_raw(u32::MAX);
@@ -227,6 +245,8 @@ mod tests {
                     .write(true)
                     .open("/proc/sys/kernel/core_pattern");
                 assert!(setting.is_err());
+                assert_eq!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+                assert_eq!(fs::metadata("/proc/thread-self/mem").unwrap().uid(), 0);
             })
         });
         let result = result.join().unwrap();

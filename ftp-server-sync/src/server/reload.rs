@@ -110,7 +110,7 @@ impl Server {
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
-        let settings = self.with_current_user(settings);
+        let settings = self.with_current_user(settings)?;
         if settings.run_as.is_none() {
             privileges::check_start(&settings)?;
         }

@@ -71,14 +71,25 @@ impl Server {
     }
 
     /// The settings after a reload, with the user that the server is.
-    pub(super) fn with_current_user(&self, mut settings: Settings) -> Settings {
+    ///
+    /// # Errors
+    ///
+    /// If they need the rights that the server has given up.
+    pub(super) fn with_current_user(&self, mut settings: Settings) -> io::Result<Settings> {
         let run_as = &self.state.current().settings.run_as;
         if settings.run_as != *run_as {
             let user = run_as.as_ref().map_or("root", |run_as| &run_as.text);
             warn!("--run-as has changed: restart the server, which is {user} until then");
             settings.run_as.clone_from(run_as);
         }
-        settings
+        match run_as {
+            Some(run_as) if settings.users.system().is_some() => Err(io::Error::other(format!(
+                "--system-users: the server has given up the rights of root (--run-as {}): restart \
+                 it without --run-as",
+                run_as.text
+            ))),
+            _ => Ok(settings),
+        }
     }
 
     /// The error of a listener, with what to do if the right to open it was given up.

@@ -14,7 +14,6 @@ use super::login_attempt::LoginAttempt;
 use super::login_name::QuotedName;
 use super::server_state::ServerState;
 use super::system_session::SystemSession;
-use super::user::account;
 use super::user_sessions::SessionUser;
 use crate::accounts::system_users::{SystemFiles, SystemUser, SystemUsers};
 use crate::accounts::users_file::{FileUser, UserOptions, UserPassword};
@@ -63,7 +62,8 @@ impl Connection {
         let current = self.current.clone();
         let session = &self.name;
         let shown = printable_word(user.name.as_bytes());
-        let Some(system) = current.settings.users.system_for(user.name.as_bytes()) else {
+        // They may have changed while the password was compared.
+        let Some(system) = current.settings.users.system_of(user) else {
             return Some(Outcome::Authenticated(None));
         };
         let users = &self.server.user_sessions;
@@ -131,26 +131,26 @@ impl Connection {
             return;
         };
         let settings = &self.current.settings;
-        let system = settings.users.system_for(session.user.name.as_bytes());
-        let system = system.filter(|_| !session.is_withdrawn());
-        let Some(system) = system.filter(|system| system.has(&session.user)) else {
+        let system = settings.users.system_of(&session.user);
+        let Some(system) = system.filter(|_| !session.is_withdrawn()) else {
             self.log.set_end_reason(EndReason::SystemUserChanged);
             self.session.handle_account_withdrawn();
             return;
         };
         let user = file_user(&session.user, system);
         if user != *session_user.user {
-            let account = account(&user, settings.name_charset).with_no_other_login();
-            self.session.handle_account(account);
             session_user.user = user.into();
+            let account = session_user.account(settings.name_charset);
+            self.session.handle_account(account);
         }
         self.apply_user(now);
     }
 }
 
 impl ServerState {
-    /// Asks the system again about its users who are logged in. Sessions of those who are gone, or
-    /// have another number or home, end when they take the new settings.
+    /// Asks the system again about its users who are logged in. Sessions of those who are gone,
+    /// have other numbers, groups or homes, or may not use FTP any more, end when they take the new
+    /// settings.
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
             if !session.user.is_still_there() {

@@ -71,13 +71,8 @@ impl Connection {
 
     /// The account of the user of the file, as the file is now.
     pub(super) fn user_account(&self) -> Option<Account> {
-        let session_user = self.user.as_ref()?;
         let usual = self.current.settings.name_charset;
-        let account = account(&session_user.user, usual);
-        Some(match session_user.system {
-            Some(_) => account.with_no_other_login(),
-            None => account,
-        })
+        self.user.as_ref().map(|user| user.account(usual))
     }
 
     /// The client has logged out: the session is as it was before the login.
@@ -95,7 +90,7 @@ impl Connection {
     pub(super) fn update_charset(&mut self) {
         let usual = self.current.settings.name_charset;
         let account = match &self.user {
-            Some(session_user) => account(&session_user.user, usual),
+            Some(session_user) => session_user.account(usual),
             None => usual.apply(self.account_of_flags.clone()),
         };
         // Without effect where no user has logged in.
@@ -127,11 +122,12 @@ impl Connection {
             self.session.handle_account_withdrawn();
             return;
         };
-        if user != known {
-            let usual = self.current.settings.name_charset;
-            self.session.handle_account(account(user, usual));
-        }
+        let is_changed = user != known;
         session_user.user = user.clone();
+        if is_changed {
+            let usual = self.current.settings.name_charset;
+            self.session.handle_account(session_user.account(usual));
+        }
         self.apply_user(now);
     }
 
@@ -193,10 +189,20 @@ fn cannot_go_on(rights: Rights) -> bool {
     !rights.contains(Right::Append) && !rights.contains(Right::Overwrite)
 }
 
-/// The account of a user, whose clients write names in this charset unless the file says another.
-pub(super) fn account(user: &FileUser, usual: NameCharset) -> Account {
-    let charset = user.options.charset.unwrap_or(usual);
-    charset.apply(user.account())
+impl SessionUser {
+    /// The account of the user, whose clients write names in this charset unless the file says
+    /// another.
+    ///
+    /// The only place that makes one: without the mark of the system's users, a thread with the
+    /// rights of one would serve another login.
+    pub(super) fn account(&self, usual: NameCharset) -> Account {
+        let charset = self.user.options.charset.unwrap_or(usual);
+        let account = charset.apply(self.user.account());
+        match self.system {
+            Some(_) => account.with_no_other_login(),
+            None => account,
+        }
+    }
 }
 
 /// The settings have a share for each home and each mount. `None`: one is missing, and the user's
@@ -217,12 +223,48 @@ fn tree(current: &Current, user: &FileUser) -> Option<SessionTree> {
 mod tests {
     use std::path::Path;
 
+    use super::super::system_session::SystemSession;
+    use super::super::user_sessions::UserSessions;
     use super::*;
+    use crate::accounts::users_file::{UserOptions, UserPassword};
     use crate::cli::golden::settings;
     use crate::fs::homes::Homes;
     use crate::fs::share::Share;
     use crate::nat::address_source::AddressResolver;
     use crate::net::interfaces::Interfaces;
+    use crate::settings::Rates;
+
+    /// Whatever the charset is.
+    #[test]
+    fn a_user_of_the_system_can_log_in_only_once() {
+        let users = Arc::new(UserSessions::default());
+        for is_of_system in [true, false] {
+            let place = users.enter("anna", None, Rates::default(), Instant::now());
+            let user = FileUser {
+                name: "anna".to_owned(),
+                password: UserPassword::Locked,
+                home: "/".into(),
+                rights: Rights::READ_WRITE,
+                options: UserOptions::default(),
+                line: 0,
+                doubts: Vec::new(),
+            };
+            let user = SessionUser {
+                user: user.into(),
+                system: is_of_system.then(|| SystemSession::for_tests("anna").into()),
+                place: place.unwrap(),
+                quota: Arc::default(),
+            };
+            for text in ["utf-8", "latin1"] {
+                let charset = NameCharset::for_label(text).unwrap();
+                let mut expected = charset.apply(Account::new(Rights::READ_WRITE));
+                if is_of_system {
+                    expected = expected.with_no_other_login();
+                }
+                assert_eq!(user.account(charset), expected, "{text} {is_of_system}");
+            }
+        }
+    }
 
     /// The login is refused then: its rights must not hold in another directory.
     #[test]

@@ -111,6 +111,18 @@ impl HashFunction {
         Some(digest)
     }
 
+    /// About how many microseconds it takes on a PC.
+    pub(super) fn work(self) -> u64 {
+        match self {
+            Self::Argon2id {
+                memory_kib, passes, ..
+            } => u64::from(memory_kib) * u64::from(passes),
+            Self::Bcrypt { cost } => 60 << cost,
+            Self::Sha512Crypt { rounds } | Self::Sha256Crypt { rounds } => rounds.into(),
+            Self::Yescrypt(params) => params.n() * u64::from(params.r()) / 4,
+        }
+    }
+
     pub(super) fn weakness(self) -> Option<HashWeakness> {
         let (number, found, least) = match self {
             Self::Argon2id {

@@ -70,6 +70,7 @@ impl PasswdEntry {
         };
         match hash {
             [] => Err(Unfit::NoPassword),
+            b"!" | b"!!" | b"*" => Err(Unfit::NeverSet),
             [b'!' | b'*', ..] => Err(Unfit::Locked),
             hash => {
                 let hash = String::from_utf8_lossy(hash);
@@ -116,17 +117,22 @@ impl PasswdEntry {
         if !self.home.is_absolute() || is_root || self.home.components().any(is_up) {
             return Err(Unfit::NoHome);
         }
-        let mut groups = self.groups.clone();
-        groups.push(self.gid);
-        groups.sort_unstable();
-        groups.dedup();
         Ok(SystemUser {
             name: self.name.clone(),
             uid: self.uid,
             gid: self.gid,
-            groups,
+            groups: self.all_groups(),
             home: self.home.clone(),
         })
+    }
+
+    /// The groups, each once, sorted.
+    pub(super) fn all_groups(&self) -> Vec<u32> {
+        let mut groups = self.groups.clone();
+        groups.push(self.gid);
+        groups.sort_unstable();
+        groups.dedup();
+        groups
     }
 
     /// Whether account and password count on this day.

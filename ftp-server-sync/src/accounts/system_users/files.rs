@@ -19,6 +19,9 @@ pub(crate) struct SystemFiles {
     pub(super) login_defs: PathBuf,
 }
 
+/// The text of /etc/shadow; `None`: there is none.
+pub(super) type ShadowText = Result<Option<Zeroizing<Vec<u8>>>, Unfit>;
+
 impl Default for SystemFiles {
     fn default() -> Self {
         Self {
@@ -33,7 +36,7 @@ impl Default for SystemFiles {
 
 impl SystemFiles {
     /// The lines with hashes, which nothing keeps.
-    pub(super) fn shadow(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Unfit> {
+    pub(super) fn shadow(&self) -> ShadowText {
         read(&self.shadow)
     }
 
@@ -64,6 +67,16 @@ impl SystemFiles {
         let text = read(&self.ftpusers)?.unwrap_or_default();
         let mut names = lines(&text).filter_map(|line| line.split_ascii_whitespace().next());
         Ok(names.any(|denied| denied == name))
+    }
+
+    /// Whether the line of this name in the file of users has a hash itself, as on old systems.
+    pub(super) fn has_hash_in_passwd(&self, name: &[u8]) -> Result<bool, Unfit> {
+        let text = read(&self.passwd)?.unwrap_or_default();
+        let mut lines = text.split(|&byte| byte == b'\n');
+        Ok(lines.any(|line| {
+            let mut fields = line.split(|&byte| byte == b':');
+            fields.next() == Some(name) && fields.next().is_some_and(|hash| hash != b"x")
+        }))
     }
 
     /// The names in the file of users.

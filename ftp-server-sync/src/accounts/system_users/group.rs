@@ -30,10 +30,7 @@ impl SystemGroup {
             Some(group) => group.gid.as_raw(),
             None => number(text).ok_or_else(|| {
                 let text = printable_word(text.as_bytes());
-                format!(
-                    "this machine has no group {text}; give another group, or leave it out for \
-                     every user"
-                )
+                format!("this machine has no group {text}; give another group")
             })?,
         };
         let text = text.to_owned();

@@ -54,7 +54,16 @@ impl System {
             text: "sftp".to_owned(),
             number,
         });
-        SystemUsers::new(group, false).decide(Ok(self.entry.clone()), &self.files, TODAY)
+        self.decide_as(Ok(self.entry.clone()), group)
+    }
+
+    fn decide_as(
+        &self,
+        entry: Result<PasswdEntry, Unfit>,
+        group: Option<SystemGroup>,
+    ) -> SystemCandidate {
+        let shadow = self.files.shadow();
+        SystemUsers::new(group, false).decide(entry, &self.files, &shadow, TODAY)
     }
 
     #[track_caller]
@@ -137,9 +146,11 @@ fn what_shadow_says() {
     let mut system = System::new();
     for (line, expected) in [
         ("anna::20000::::::", Unfit::NoPassword),
-        ("anna:!:20000::::::", Unfit::Locked),
-        ("anna:!!:20000::::::", Unfit::Locked),
-        ("anna:*:20000::::::", Unfit::Locked),
+        ("anna:!:20000::::::", Unfit::NeverSet),
+        ("anna:!!:20000::::::", Unfit::NeverSet),
+        ("anna:*:20000::::::", Unfit::NeverSet),
+        ("anna:!HASH:20000::::::", Unfit::Locked),
+        ("anna:*LK*:20000::::::", Unfit::Locked),
         ("eve:HASH:20000::::::", Unfit::NoShadow),
         ("anna:HASH:0::::::", Unfit::MustChange),
         ("anna:HASH:20000:::::20500:", Unfit::Expired),
@@ -161,8 +172,8 @@ fn what_shadow_says() {
     system.check(Ok(()));
     for (hash, expected) in [
         ("", Unfit::NoPassword),
-        ("*", Unfit::Locked),
-        ("!", Unfit::Locked),
+        ("*", Unfit::NeverSet),
+        ("!x", Unfit::Locked),
     ] {
         system.entry.hash = hash.into();
         system.check(Err(expected));
@@ -187,7 +198,7 @@ fn each_name_costs_one_hash() {
     assert_eq!(cost(system.decide(None), "secret"), (true, 1));
     assert_eq!(cost(system.decide(None), "Secret"), (false, 1));
     // Whose hash it is compared with does not let them in.
-    let unknown = SystemUsers::new(None, false).decide(Err(Unfit::Unknown), &system.files, TODAY);
+    let unknown = system.decide_as(Err(Unfit::Unknown), None);
     assert!(unknown.user.is_err());
     assert_eq!(cost(unknown, "secret"), (false, 1));
     system.entry.uid = 1;
@@ -197,6 +208,76 @@ fn each_name_costs_one_hash() {
     assert_eq!(cost(system.decide(None), "secret"), (false, 1));
     system.set_shadow("");
     assert_eq!(cost(system.decide(None), "secret"), (false, 1));
+}
+
+/// A look-up may take long, and the names come from clients. Root is in each system.
+#[test]
+fn only_names_with_a_hash_are_looked_up() {
+    let system = System::new();
+    let find = |name: &str| {
+        let users = SystemUsers::new(None, false);
+        let found = users.find(name.as_bytes(), &system.files, TODAY);
+        found.user.map(drop)
+    };
+    let found = Err(Unfit::NoPerson);
+    assert_eq!(find("root"), found);
+    assert_eq!(find("anna"), Err(Unfit::Unknown));
+    system.set_shadow(&format!("anna:{HASH}:20000::::::\n"));
+    assert_eq!(find("root"), Err(Unfit::Unknown));
+    for (line, expected) in [
+        ("root:x:0:0::/root:/bin/sh\n", Err(Unfit::Unknown)),
+        ("roots:HASH:0:0::/root:/bin/sh\n", Err(Unfit::Unknown)),
+        ("root:HASH:0:0::/root:/bin/sh\n", found.clone()),
+    ] {
+        fs::write(&system.files.passwd, line.replace("HASH", HASH)).unwrap();
+        assert_eq!(find("root"), expected, "{line}");
+    }
+    fs::remove_file(&system.files.shadow).unwrap();
+    assert_eq!(find("root"), found);
+    // What cannot be read says nothing about names.
+    fs::create_dir(&system.files.shadow).unwrap();
+    assert!(matches!(find("root"), Err(Unfit::Unreadable(_))));
+}
+
+/// That of root only where there is no other.
+#[test]
+fn the_usual_hash_is_the_costliest() {
+    let with_cost = |cost: &str| HASH.replace("$04$", &format!("${cost}$"));
+    let usual = |lines: &[(&str, &str)]| {
+        let lines = lines.iter().map(|(name, cost)| {
+            let hash = with_cost(cost);
+            format!("{name}:{hash}:1::::::\n")
+        });
+        usual_hash(lines.collect::<String>().as_bytes()).unwrap()
+    };
+    let hash = |cost: &str| PasswordHash::parse(&with_cost(cost)).unwrap();
+    let lines = [("root", "10"), ("anna", "04"), ("bob", "06"), ("eve", "05")];
+    assert!(usual(&lines) == hash("06"));
+    assert!(usual(&lines[..1]) == hash("10"));
+    assert!(usual(&[]) == MADE_UP.clone().unwrap());
+}
+
+/// Whatever the thread of the session has, which cannot change any more.
+#[test]
+fn a_session_ends_when_its_user_changes() {
+    let mut system = System::new();
+    let user = system.decide(None).user.unwrap();
+    assert!(user.check(&system.entry));
+    // The same groups.
+    system.entry.groups = vec![50];
+    system.entry.shell = "/bin/csh".into();
+    assert!(user.check(&system.entry));
+    for change in [
+        |entry: &mut PasswdEntry| entry.uid = 1001,
+        |entry: &mut PasswdEntry| entry.gid = 50,
+        |entry: &mut PasswdEntry| entry.groups.clear(),
+        |entry: &mut PasswdEntry| entry.groups.push(51),
+        |entry: &mut PasswdEntry| entry.home = "/home/bob".into(),
+    ] {
+        let mut entry = system.entry.clone();
+        change(&mut entry);
+        assert!(!user.check(&entry));
+    }
 }
 
 #[test]

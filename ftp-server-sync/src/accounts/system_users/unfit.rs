@@ -17,8 +17,10 @@ pub(crate) enum Unfit {
     Shell(String),
     /// Named in /etc/ftpusers.
     Denied,
-    /// No password lets the user in.
+    /// A hash behind a mark: no password lets the user in.
     Locked,
+    /// A mark alone, as the programs that make users write it.
+    NeverSet,
     /// The user has no password.
     NoPassword,
     /// The hash is of a kind that is not accepted.
@@ -65,6 +67,7 @@ impl fmt::Display for Unfit {
             ),
             Self::Denied => f.write_str("/etc/ftpusers names the user; remove that line"),
             Self::Locked => f.write_str("the password is locked; unlock it with passwd -u"),
+            Self::NeverSet => f.write_str("no password was ever set; set one with passwd NAME"),
             Self::NoPassword => f.write_str("the user has no password; set one with passwd"),
             Self::Hash(problem) => {
                 write!(

@@ -187,6 +187,19 @@ fn a_variable_may_be_any_bytes_where_its_flag_may() {
     );
 }
 
+/// A variable without a value is none.
+#[test]
+fn a_variable_that_names_no_group_can_name_every_user() {
+    let line = CommandLine::new(std::iter::empty(), |name| {
+        find("SYSTEM_USERS=no-such-group", name.strip_prefix(PREFIX)?)
+    });
+    assert_eq!(
+        line.settings().unwrap_err().to_string(),
+        "FTP_SERVER_SYNC_SYSTEM_USERS: --system-users no-such-group: this machine has no group \
+         no-such-group; give another group, or * for every user"
+    );
+}
+
 #[test]
 fn ignored_variables_get_notes() {
     for (variables, expected) in [

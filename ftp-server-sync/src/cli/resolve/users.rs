@@ -68,7 +68,15 @@ fn system_users(flags: &Flags, given: &GivenFlags) -> Result<Option<SystemUsers>
         return Err(given.refuse_beside(flag, "--sandbox", problem));
     }
     let group = (text != EVERY).then(|| SystemGroup::find(text)).transpose();
-    let group = group.map_err(|problem| given.refuse(flag, problem))?;
+    let group = group.map_err(|problem| {
+        let place = given.find(flag).and_then(|given| given.place.as_deref());
+        // A variable always has a value.
+        let every = match place {
+            Some(place) if place.starts_with(environment::PREFIX) => EVERY,
+            _ => "leave it out",
+        };
+        given.refuse(flag, format!("{problem}, or {every} for every user"))
+    })?;
     Ok(Some(SystemUsers::new(group, flags.write)))
 }
 

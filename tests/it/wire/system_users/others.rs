@@ -267,8 +267,9 @@ impl Target {
 }
 
 /// Each command that names a file, and those that come with it.
-const LINES: [&str; 40] = [
+const LINES: [&str; 41] = [
     "APPE PATH",
+    "AVBL PATH",
     "CWD PATH",
     "CWD PATH/..",
     "XCWD PATH",

@@ -1,12 +1,14 @@
 //! How sessions of users of the system end: by another login, and by a change of the system.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use rustix::process::Signal;
 
-use super::{ALICE, PASSWD, Place, Scene, log_in, own, owner};
+use super::{ALICE, GROUP, LISTEN, PASSWD, Place, Scene, log_in, own, owner};
+use crate::support::client_program::path;
+use crate::support::server::Setup;
 
 /// A thread that has had a user's rights serves no other login.
 #[test]
@@ -36,10 +38,21 @@ fn a_second_login_needs_another_connection() {
 /// Others are not affected.
 #[test]
 fn a_reload_ends_the_sessions_of_removed_users() {
-    for change in [
-        |passwd: &str| without(passwd, "alice"),
-        |passwd: &str| passwd.replace("4801:4801", "4899:4801"),
-        |passwd: &str| passwd.replace("HOMES/alice", "HOMES/carol"),
+    let passwd = |from: &str, to: &str| ("passwd", PASSWD.replace(from, to));
+    for (file, text) in [
+        ("passwd", without(PASSWD, "alice")),
+        passwd("4801:4801", "4899:4801"),
+        passwd("4801:4801", "4801:4899"),
+        passwd("HOMES/alice", "HOMES/carol"),
+        (
+            "group",
+            GROUP.replace("media:x:4810:alice", "media:x:4810:"),
+        ),
+        (
+            "group",
+            GROUP.replace("team:x:4811:bob", "team:x:4811:bob,alice"),
+        ),
+        ("ftpusers", "alice\n".to_owned()),
     ] {
         let scene = Scene::new(&["-w"]);
         let (mut alice, mut bob) = (scene.client("alice"), scene.client("bob"));
@@ -51,7 +64,7 @@ fn a_reload_ends_the_sessions_of_removed_users() {
         scene.server.log_with("reloaded the settings");
         bob.expect_in_step();
         idle.expect_in_step();
-        scene.place.write_etc("passwd", &change(PASSWD));
+        scene.place.write_etc(file, &text);
         scene.server.signal(Signal::HUP);
         // Without a command of the client.
         let reply = idle.expect(421);
@@ -71,6 +84,45 @@ fn a_reload_ends_the_sessions_of_removed_users() {
     }
 }
 
+/// The session gets a new account then, for the same user only.
+#[test]
+fn after_a_reload_a_second_login_needs_another_connection() {
+    let place = Place::new();
+    let file = place.path("conf");
+    fs::write(&file, "system-users\nwrite\n").expect("a configuration");
+    let setup = Setup::from_flags_alone().flags(&LISTEN);
+    let scene = place.serve_with(setup.flags(&["--config", path(&file)]));
+    let mut client = scene.client("alice");
+    fs::write(&file, "system-users\nwrite\nencoding latin1\n").expect("a configuration");
+    scene.server.signal(Signal::HUP);
+    scene.server.log_with("reloaded the settings");
+    client.expect_in_step();
+    let text = client.command("USER bob", 421).text().to_lowercase();
+    assert!(text.contains("connect again"), "{text}");
+    client.expect_closed();
+    scene.finish();
+}
+
+/// They need the rights of root, which are gone.
+#[test]
+fn a_reload_does_not_bring_the_users_of_the_system_to_another_user() {
+    let place = Place::new();
+    let file = place.path("conf");
+    let share = format!("directory {}\n", path(&place.home("carol")));
+    fs::write(&file, format!("{share}run-as carol\n")).expect("a configuration");
+    let setup = Setup::from_flags_alone().flags(&LISTEN);
+    let scene = place.serve_with(setup.flags(&["--config", path(&file)]));
+    fs::write(&file, format!("{share}system-users\n")).expect("a configuration");
+    scene.server.signal(Signal::HUP);
+    let log = scene.server.log_with("not reloading");
+    let line = log.lines().find(|line| line.contains("not reloading"));
+    let line = line.expect("a line");
+    assert!(
+        line.contains("--system-users") && line.contains("--run-as carol"),
+        "{line}"
+    );
+}
+
 #[test]
 fn a_removed_user_is_unknown() {
     let scene = Scene::new(&["-w"]);
@@ -88,7 +140,7 @@ fn a_removed_user_is_unknown() {
 fn a_home_that_the_user_cannot_enter_is_not_available() {
     let place = Place::new();
     own(&place.home("alice"), 0, 0, 0o700);
-    std::fs::remove_dir_all(place.home("bob")).expect("a home");
+    fs::remove_dir_all(place.home("bob")).expect("a home");
     let scene = place.serve(&["-w"]);
     for name in ["alice", "bob"] {
         let reply = scene.try_login(name, &format!("secret-of-{name}"));
@@ -107,7 +159,7 @@ fn a_home_that_the_user_cannot_enter_is_not_available() {
 #[test]
 fn a_missing_home_can_be_created() {
     let place = Place::new();
-    std::fs::remove_dir_all(place.home("alice")).expect("a home");
+    fs::remove_dir_all(place.home("alice")).expect("a home");
     let scene = place.serve(&["-w", "--create-home"]);
     assert_eq!(scene.try_login("alice", "wrong").code, 530);
     assert!(!scene.place.home("alice").exists());

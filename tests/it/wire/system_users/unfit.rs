@@ -1,6 +1,8 @@
 //! Users of the system who may not log in: clients see what they see after a wrong password, and
 //! the log has the reason.
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::{ALICE_HASH, BOB_HASH, GROUP, PASSWD, Place, Scene, shadow};
 
 /// One user, whose home and password are Bob's.
@@ -52,6 +54,20 @@ fn the_log_has_the_reason_after_the_right_password() {
     for user in USERS.iter().filter(silent) {
         assert_eq!(refusal(&log, user.name), None, "{}", user.name);
     }
+}
+
+/// A look-up may hang, and with it the thread that compares the passwords of all.
+#[test]
+fn a_made_up_name_is_not_looked_up() {
+    let scene = scene();
+    // Each look-up waits here, for a writer.
+    let (pipe, file) = (scene.place.path("pipe"), "etc/nsswitch.conf");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    std::fs::rename(pipe, scene.place.path(file)).expect("the pipe");
+    for name in ["unknown", "without", "eve"] {
+        assert_eq!(scene.try_login(name, "secret-of-bob").code, 530, "{name}");
+    }
+    scene.finish();
 }
 
 /// The others log in all the same, and those whose dates are not over yet.
