@@ -149,7 +149,12 @@ impl Connection {
 }
 
 impl ServerState {
-    /// Asks the system again about its users who are logged in. Sessions of those who are gone, or
+    /// Whether users of the system are logged in.
+    pub(crate) fn has_system_sessions(&self) -> bool {
+        !self.user_sessions.of_system().is_empty()
+    }
+
+    /// Asks the system again about its users who are logged in, which may take long. Sessions of those who are gone, or
     /// have another number or home, end when they take the new settings.
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
