@@ -27,8 +27,8 @@ impl Root {
         let directory = &self.directory;
         directory.rename(relative(from), directory, relative(to))?;
         // Two names of one file stay as they are.
-        let identity_of = |file: Option<NamedFile>| file.map(|file| file.identity);
-        if identity_of(renamed) != identity_of(lost) {
+        let identity_of = |file: &Option<NamedFile>| file.as_ref().map(|file| file.identity);
+        if identity_of(&renamed) != identity_of(&lost) {
             lose(change, lost);
         }
         Ok(())
@@ -67,11 +67,9 @@ impl Root {
         } else {
             0
         };
-        Some(NamedFile {
-            identity: (metadata.dev(), metadata.ino()),
-            amount: Amount::FILE + Amount::bytes(bytes),
-            has_other_names: metadata.nlink() > 1,
-        })
+        let identity = (metadata.dev(), metadata.ino());
+        let found = (identity, Amount::FILE + Amount::bytes(bytes));
+        Some(change.named_file(&self.directory, relative(path), found))
     }
 }
 

@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use ftp_proto::ExceededQuota;
+use rustix::fs::{Mode, OFlags};
 
 use crate::accounts::quota::Quota;
 use crate::locks::lock;
@@ -57,14 +60,15 @@ struct WrittenBytes {
 }
 
 /// What a name leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct NamedFile {
     /// Device and inode.
     pub(crate) identity: (u64, u64),
     /// What the name counts.
     pub(crate) amount: Amount,
-    /// The file has hard links beside this name.
-    pub(crate) has_other_names: bool,
+    /// The file, where an upload writes it: whether it has other names is seen when this one is
+    /// gone.
+    pub(crate) written: Option<OwnedFd>,
 }
 
 /// A change of files that goes on. A count that was made meanwhile may have seen it or not.
@@ -340,8 +344,10 @@ impl NameChange<'_> {
     /// is not found in the home. Returns what the name did count: an upload may have written to the
     /// file since it was looked at.
     pub(crate) fn forget_file(&self, lost: NamedFile) -> Amount {
+        let stat = lost.written.map(rustix::fs::fstat);
+        let has_other_names = matches!(stat, Some(Ok(stat)) if stat.st_nlink > 0);
         let written = &mut lock(&self.changing.0.state).written;
-        let counted = if lost.has_other_names {
+        let counted = if has_other_names {
             written.get(&lost.identity).map(|written| written.before)
         } else {
             written.remove(&lost.identity).map(|written| written.now)
@@ -349,6 +355,24 @@ impl NameChange<'_> {
         Amount {
             bytes: counted.unwrap_or(lost.amount.bytes),
             ..lost.amount
+        }
+    }
+
+    /// What a name in this directory leads to, and counts.
+    pub(crate) fn named_file(
+        &self,
+        directory: impl AsFd,
+        name: &Path,
+        (identity, amount): ((u64, u64), Amount),
+    ) -> NamedFile {
+        let open = || {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(directory, name, flags, Mode::empty()).ok()
+        };
+        NamedFile {
+            identity,
+            amount,
+            written: self.is_written(identity).then(open).flatten(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
@@ -155,10 +156,9 @@ impl Target {
     /// user has one.
     pub(super) fn counted(&self, change: &NameChange<'_>) -> CountedName {
         let stat = change.is_tracked().then(|| self.stat().ok()).flatten();
-        stat.flatten().map(|stat| NamedFile {
-            identity: identity(&stat),
-            amount: amount_of(&stat),
-            has_other_names: stat.st_nlink > 1,
+        stat.flatten().map(|stat| {
+            let found = (identity(&stat), amount_of(&stat));
+            change.named_file(self, Path::new(self.name()), found)
         })
     }
 

@@ -75,7 +75,7 @@ fn a_file_that_is_removed_while_it_is_written() {
     let lost = change.forget_file(NamedFile {
         identity: file,
         amount: amount(5, 1),
-        has_other_names: false,
+        written: None,
     });
     assert_eq!(lost, amount(7, 1));
     change.finish(NOTHING - lost, NOTHING);
