@@ -21,6 +21,7 @@ mod sessions;
 mod shares;
 mod shutdown;
 mod signals;
+mod system_users;
 mod users;
 
 use std::io::{self, ErrorKind};
@@ -61,6 +62,7 @@ use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
 use signals::{Request, Signals};
+use system_users::SystemUsersCheck;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
 ///
@@ -95,6 +97,7 @@ pub struct Server {
     descriptors: DescriptorLimit,
     signals: Signals,
     reader: SettingsReader,
+    system_users: SystemUsersCheck,
     delays: LoginDelays,
     accept_failures: AcceptFailures,
     mapper: ServerMapper,
@@ -178,6 +181,7 @@ impl Server {
             descriptors,
             signals: Signals::default(),
             reader: SettingsReader::default(),
+            system_users: SystemUsersCheck::default(),
             delays: LoginDelays::default(),
             accept_failures: AcceptFailures::default(),
             mapper: ServerMapper::default(),
@@ -277,6 +281,7 @@ impl Server {
             self.mapper.removal_deadline(),
             self.hooks.deadline(),
             self.reading_due(),
+            self.system_users_due(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -325,6 +330,7 @@ impl Server {
                 Message::Resolved(answer) => self.on_resolved(answer),
                 Message::PortMapping(event) => self.on_port_mapping(event),
                 Message::SettingsRead => self.take_fresh_settings(Duration::ZERO),
+                Message::SystemUsersChecked => self.on_system_users_checked(),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
                 Message::Ended(number) => {
                     if let Err(client) = self.sessions.remove(number) {

@@ -6,11 +6,8 @@ use std::io;
 use cap_std::fs::MetadataExt;
 use ftp_proto::{FtpPath, Refusal};
 
-use super::quota::usage::{Amount, NameChange};
+use super::quota::usage::{Amount, NameChange, NamedFile};
 use super::root::{Root, refusal, relative};
-
-/// What a name leads to: device and inode, and what it counts.
-type CountedFile = ((u64, u64), Amount);
 
 impl Root {
     /// Removes a file, or a link.
@@ -30,8 +27,8 @@ impl Root {
         let directory = &self.directory;
         directory.rename(relative(from), directory, relative(to))?;
         // Two names of one file stay as they are.
-        let identity_of = |file: Option<CountedFile>| file.map(|(identity, _)| identity);
-        if identity_of(renamed) != identity_of(lost) {
+        let identity_of = |file: &Option<NamedFile>| file.as_ref().map(|file| file.identity);
+        if identity_of(&renamed) != identity_of(&lost) {
             lose(change, lost);
         }
         Ok(())
@@ -60,7 +57,7 @@ impl Root {
         Ok(())
     }
 
-    fn counted_file(&self, change: &NameChange<'_>, path: &FtpPath) -> Option<CountedFile> {
+    fn counted_file(&self, change: &NameChange<'_>, path: &FtpPath) -> Option<NamedFile> {
         if !change.is_tracked() {
             return None;
         }
@@ -70,14 +67,15 @@ impl Root {
         } else {
             0
         };
-        let amount = Amount::FILE + Amount::bytes(bytes);
-        Some(((metadata.dev(), metadata.ino()), amount))
+        let identity = (metadata.dev(), metadata.ino());
+        let found = (identity, Amount::FILE + Amount::bytes(bytes));
+        Some(change.named_file(&self.directory, relative(path), found))
     }
 }
 
-fn lose(change: NameChange<'_>, lost: Option<CountedFile>) {
-    if let Some((identity, amount)) = lost {
-        let counted = change.forget_file(identity, amount);
+fn lose(change: NameChange<'_>, lost: Option<NamedFile>) {
+    if let Some(lost) = lost {
+        let counted = change.forget_file(lost);
         change.finish(Amount::default() - counted, Amount::default());
     }
 }

@@ -1,13 +1,16 @@
 //! Settings and users that are read again in a thread, and taken by the main thread.
 
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use crossbeam_channel::RecvTimeoutError;
 use ftp_proto::text::printable_word;
 use log::{debug, info, warn};
 
 use super::reading::{FreshSettings, Reading, Wanted};
+use super::reload::on_disk;
+use super::users::read_users;
 use super::{Server, Shutdown, shares};
 use crate::locks::lock;
 use crate::logging::system_text::SystemText;
@@ -15,16 +18,26 @@ use crate::logging::system_text::SystemText;
 impl Server {
     /// Has the settings, or the users, read. They are taken now, or when the thread is ready.
     pub(super) fn read_again(&mut self, wanted: Wanted, now: Instant) {
+        let mut wanted = wanted;
         if let Some(running) = &mut self.reader.running {
-            if wanted == Wanted::Settings {
-                running.is_outdated = true;
-                info!("reloading once the directories of the last reload have answered");
+            // Each may be held by a disk.
+            if Arc::strong_count(&self.reader.threads) > READINGS_MAX {
+                if wanted == Wanted::Settings && running.outdated != Some(wanted) {
+                    info!("reloading once the directories of the last reload have answered");
+                }
+                if running.outdated != Some(Wanted::Settings) {
+                    running.outdated = Some(wanted);
+                }
+                return;
             }
-            return;
+            // What it reads is outdated, and is dropped.
+            if running.wanted == Wanted::Settings {
+                wanted = Wanted::Settings;
+            }
         }
-        let (reload, current) = (self.reader.reload.clone(), self.state.current());
+        let current = self.state.current();
         let warn_at = now + WARN_AFTER;
-        match Reading::start(wanted, reload, current, self.handle.clone(), warn_at) {
+        match Reading::start(wanted, &self.reader, current, self.handle.clone(), warn_at) {
             Ok(reading) => self.reader.running = Some(reading),
             Err(error) => {
                 let error = SystemText(&error);
@@ -36,47 +49,66 @@ impl Server {
     }
 
     fn read_here(&mut self, wanted: Wanted, now: Instant) {
+        let current = self.state.current();
         match (wanted, self.reader.reload.clone()) {
             (Wanted::Settings, Some(reload)) => {
-                let users_file = shares::watch(&self.state.current().settings, now);
+                let users_file = shares::watch(&current.settings, now);
                 let settings = (lock(&reload))();
+                let settings = settings.map(|settings| {
+                    let on_disk = on_disk(&settings);
+                    (settings, on_disk)
+                });
                 self.take_settings(users_file, settings);
             }
-            (Wanted::Users, _) => self.take_users(now),
+            (Wanted::Users, _) => self.take_users(read_users(&current, |_| ()), now),
             (Wanted::Settings, None) => {}
         }
     }
 
-    /// Takes what the thread has read, if it has ended.
+    /// Takes what the thread has read, if it has ended. Otherwise the users of the file are taken
+    /// as far as that needs no disk.
     pub(super) fn take_fresh_settings(&mut self, wait: Duration) {
-        let Some(running) = &self.reader.running else {
+        let until = Instant::now() + wait;
+        let Some(running) = &mut self.reader.running else {
             return;
         };
-        let found = if wait.is_zero() {
-            running.result.try_recv().map_err(|error| match error {
-                TryRecvError::Empty => RecvTimeoutError::Timeout,
-                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            })
-        } else {
-            running.result.recv_timeout(wait)
+        let found = loop {
+            match running.result.recv_deadline(until) {
+                Ok(FreshSettings::EarlyUsers(users)) => running.early = Some(users),
+                found => break found,
+            }
         };
         if matches!(found, Err(RecvTimeoutError::Timeout)) {
+            if let Some(users) = running.early.take()
+                && self.shutdown == Shutdown::No
+            {
+                running.is_early_taken = true;
+                self.take_early_users(users);
+            }
             return;
         }
-        let is_outdated = running.is_outdated;
+        let outdated = running.outdated.map(|outdated| match running.wanted {
+            Wanted::Settings => Wanted::Settings,
+            Wanted::Users => outdated,
+        });
         self.reader.running = None;
         if self.shutdown != Shutdown::No {
             return;
         }
+        if let Some(wanted) = outdated {
+            return self.read_again(wanted, Instant::now());
+        }
         match found {
             Ok(FreshSettings::Settings(users_file, settings)) => {
                 self.take_settings(users_file, *settings);
+                if self.reader.before.is_some() {
+                    // The users were taken early, and the settings were not.
+                    self.read_again(Wanted::Users, Instant::now());
+                }
             }
-            Ok(FreshSettings::Users) => self.take_users(Instant::now()),
+            Ok(FreshSettings::Users(users)) => self.take_users(*users, Instant::now()),
+            Ok(FreshSettings::EarlyUsers(_)) => {}
             Err(_) => warn!("internal error: reading the settings has failed; the old ones stay"),
-        }
-        if is_outdated {
-            self.read_again(Wanted::Settings, Instant::now());
         }
     }
 
@@ -95,9 +127,14 @@ impl Server {
         }
         let place = running.visited();
         warn!(
-            "the old settings and users stay in force until {} answers: see whether its disk does, \
-             or unmount it",
-            printable_word(place.as_os_str().as_bytes())
+            "the old settings stay in force, and users in new directories cannot log in, until {} \
+             answers: see whether its disk does, or unmount it; users who are removed from --users {}",
+            printable_word(place.as_os_str().as_bytes()),
+            if running.is_early_taken {
+                "cannot log in any more"
+            } else {
+                "can still log in"
+            }
         );
     }
 }
@@ -107,3 +144,6 @@ const MOMENT: Duration = Duration::from_millis(500);
 
 /// A disk that has to start needs some seconds.
 const WARN_AFTER: Duration = Duration::from_secs(15);
+
+/// How many threads may read at a time: all but one of them are held by a disk.
+const READINGS_MAX: usize = 5;

@@ -26,6 +26,8 @@ pub(super) enum Message {
     PortMapping(MapperEvent),
     /// The thread that reads settings again has ended.
     SettingsRead,
+    /// The users of the system who are logged in have been looked up again.
+    SystemUsersChecked,
     /// A thread that runs hooks has ended.
     HookThreadEnded,
     /// The thread of the session with this number is about to end.

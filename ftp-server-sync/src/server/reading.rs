@@ -1,6 +1,7 @@
 //! Settings and users are read again in a thread, which also opens their directories: one on a disk
 //! that does not answer, such as a network drive that is gone, holds that thread. The main thread
-//! waits for it only for a moment, and accepts clients meanwhile.
+//! waits for it only for a moment, and accepts clients meanwhile. The users file comes first: users
+//! who are removed from it need not wait for the disks of others.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,15 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::handle::{Handle, Message};
+use super::reload::on_disk;
 use super::shares;
+use super::users::{FreshUsers, read_users};
 use crate::locks::lock;
+use crate::nat::evidence::Evidence;
 use crate::session::Current;
-use crate::settings::Settings;
 use crate::settings::load_users::load_users;
 use crate::settings::watched_files::WatchedFiles;
+use crate::settings::{Settings, Users};
 
 /// Reads the settings again. The error is a text for the log.
 pub(super) type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;
@@ -28,24 +32,34 @@ pub(super) struct SettingsReader {
     /// `None`: there is nothing to read settings from.
     pub(super) reload: Option<Arc<Mutex<Reload>>>,
     pub(super) running: Option<Reading>,
+    /// What was in force before users were taken whose directories have not answered yet.
+    pub(super) before: Option<Arc<Current>>,
+    /// Each thread that reads has a clone.
+    pub(super) threads: Arc<()>,
 }
 
 /// A thread that reads.
 pub(super) struct Reading {
+    pub(super) wanted: Wanted,
     pub(super) result: Receiver<FreshSettings>,
     visited: Visited,
     /// When the log has a line about it.
     pub(super) warn_at: Option<Instant>,
-    /// The settings are to be read once more.
-    pub(super) is_outdated: bool,
+    /// The users of the file, whose directories have not answered yet.
+    pub(super) early: Option<Users>,
+    /// They have been taken.
+    pub(super) is_early_taken: bool,
+    /// What is to be read once more.
+    pub(super) outdated: Option<Wanted>,
 }
 
 /// What was read.
 pub(super) enum FreshSettings {
+    /// The users of the file, before one of their directories is opened. More follows.
+    EarlyUsers(Users),
     /// The users file as it was before it was read, and the settings.
-    Settings(WatchedFiles, Box<Result<Settings, String>>),
-    /// The directories of the users file are open: it can be read now.
-    Users,
+    Settings(WatchedFiles, Box<Result<(Settings, Evidence), String>>),
+    Users(Box<Result<FreshUsers, String>>),
 }
 
 /// What is to be read.
@@ -64,6 +78,7 @@ struct Reader {
     current: Arc<Current>,
     reload: Option<Arc<Mutex<Reload>>>,
     visited: Visited,
+    _counted: Arc<()>,
 }
 
 impl Reading {
@@ -74,27 +89,32 @@ impl Reading {
     /// The system has none.
     pub(super) fn start(
         wanted: Wanted,
-        reload: Option<Arc<Mutex<Reload>>>,
+        reader: &SettingsReader,
         current: Arc<Current>,
         handle: Handle,
         warn_at: Instant,
     ) -> io::Result<Self> {
-        let (sender, result) = bounded(1);
+        // No message waits for the main thread.
+        let (sender, result) = bounded(2);
         let visited = Visited::default();
         let reader = Reader {
             result: Some(sender),
             handle,
             current,
-            reload,
+            reload: reader.reload.clone(),
             visited: visited.clone(),
+            _counted: reader.threads.clone(),
         };
         let builder = thread::Builder::new().name("reload".to_owned());
         builder.spawn(move || reader.run(wanted))?;
         Ok(Self {
+            wanted,
+            early: None,
+            is_early_taken: false,
             result,
             visited,
             warn_at: Some(warn_at),
-            is_outdated: false,
+            outdated: None,
         })
     }
 
@@ -106,12 +126,24 @@ impl Reading {
 
 impl Reader {
     fn run(mut self, wanted: Wanted) {
+        if let Some(users) = early_users(&self.current) {
+            self.send(FreshSettings::EarlyUsers(users));
+            self.handle.send(Message::SettingsRead);
+        }
         let fresh = match wanted {
             Wanted::Settings => self.read_settings(),
-            Wanted::Users => self.read_users(),
+            Wanted::Users => {
+                self.visit(&self.current.settings.directory);
+                FreshSettings::Users(read_users(&self.current, |path| self.visit(path)).into())
+            }
         };
-        if let Some(result) = self.result.take() {
-            // The server may have ended.
+        self.send(fresh);
+        self.result = None;
+    }
+
+    fn send(&self, fresh: FreshSettings) {
+        if let Some(result) = &self.result {
+            // The server may have ended, or read again meanwhile.
             let _ = result.send(fresh);
         }
     }
@@ -123,30 +155,16 @@ impl Reader {
             Some(reload) => (lock(reload))(),
             None => Err("there is nothing to read settings from".to_owned()),
         };
-        if let Ok(settings) = &settings {
+        let settings = settings.map(|settings| {
             self.visit(&settings.directory);
             settings
                 .users
                 .directories()
                 .for_each(|path| self.visit(path));
-        }
+            let on_disk = on_disk(&settings);
+            (settings, on_disk)
+        });
         FreshSettings::Settings(users_file, settings.into())
-    }
-
-    fn read_users(&self) -> FreshSettings {
-        let settings = &self.current.settings;
-        self.visit(&settings.directory);
-        settings
-            .users
-            .directories()
-            .for_each(|path| self.visit(path));
-        let file = settings.users_file.as_ref();
-        let users = file.map(|file| load_users(file, settings.users.clone()));
-        // What is wrong with the file is reported when it is read for good.
-        if let Some(Ok(users)) = users {
-            users.directories().for_each(|path| self.visit(path));
-        }
-        FreshSettings::Users
     }
 
     /// Opens a directory, so that the system knows it, or has given it up, when the main thread
@@ -157,6 +175,13 @@ impl Reader {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let _ = rustix::fs::openat(CWD, path, flags, Mode::empty());
     }
+}
+
+/// The users of the file. What is wrong with it is reported when all of it is read.
+fn early_users(current: &Current) -> Option<Users> {
+    let settings = &current.settings;
+    let file = settings.users_file.as_ref()?;
+    load_users(file, settings.users.clone()).ok()
 }
 
 impl Drop for Reader {

@@ -47,13 +47,19 @@ impl Server {
         let addresses = current
             .settings
             .passive_addresses(&current.interfaces, &current.known);
-        self.log_current(match &current.settings.passive_ports {
+        let unavailable_ports = match &current.settings.passive_ports {
             Some(range) => port_probe::probe_ports(*range, &addresses),
             None => UnavailablePorts::default(),
+        };
+        self.log_current(Evidence {
+            unavailable_ports,
+            own_files_inside: current.share.own_files_inside(),
+            ..on_disk(&current.settings)
         });
     }
 
-    fn log_current(&self, unavailable: UnavailablePorts) {
+    /// `others`: what was found out beside the networks.
+    fn log_current(&self, others: Evidence) {
         let current = self.state.current();
         let settings = &current.settings;
         for line in summary(settings, &current.known, &self.listeners.bound()) {
@@ -63,11 +69,7 @@ impl Server {
         if let Some(warning) = self.descriptors.warning(settings.limits.connections_max) {
             warn!("{warning}");
         }
-        let evidence = Evidence {
-            unavailable_ports: unavailable,
-            ..evidence(&current)
-        };
-        log_findings(diagnose(settings, &evidence));
+        log_findings(diagnose(settings, &with_networks(&current, others)));
     }
 
     /// Has the settings read again.
@@ -85,14 +87,15 @@ impl Server {
     pub(super) fn take_settings(
         &mut self,
         users_file: WatchedFiles,
-        read: Result<Settings, String>,
+        read: Result<(Settings, Evidence), String>,
     ) {
-        let applied = read.and_then(|settings| {
-            self.apply(settings)
+        let applied = read.and_then(|(settings, on_disk)| {
+            self.apply(settings, on_disk)
                 .map_err(|error| SystemText(&error).to_string())
         });
         match applied {
             Ok(()) => {
+                self.reader.before = None;
                 if users_file.is_of(&self.users_file) {
                     self.users_file = users_file;
                 }
@@ -107,7 +110,7 @@ impl Server {
         }
     }
 
-    fn apply(&mut self, settings: Settings) -> io::Result<()> {
+    fn apply(&mut self, settings: Settings, on_disk: Evidence) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
         let settings = self.with_current_user(settings)?;
@@ -153,7 +156,6 @@ impl Server {
         let known = self.addresses.known();
         self.umask.set(settings.umask);
         self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
-        self.state.check_system_users();
         let new = Current::new(settings, share, interfaces, known, identity);
         self.replace_users(new.with_homes_of(&old));
         self.users_file = users_file;
@@ -165,7 +167,11 @@ impl Server {
         self.state.returning_strangers.clear();
         self.lift_blocks(now);
         // Ports are not tried: sessions may have leased some of them.
-        self.log_current(UnavailablePorts::default());
+        self.log_current(Evidence {
+            own_files_inside: self.state.current().share.own_files_inside(),
+            ..on_disk
+        });
+        self.check_system_users(now);
         Ok(())
     }
 
@@ -200,6 +206,7 @@ impl Server {
         self.update_certificate(now);
         self.update_users(now);
         self.warn_of_reading(now);
+        self.warn_of_system_users(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),
@@ -260,8 +267,10 @@ impl Server {
         }
         let new = old.with_interfaces(interfaces);
         let changes = changes_between(&old.config.masquerade, &new.config.masquerade);
-        let known = diagnose(&old.settings, &evidence(&old));
-        let mut found = diagnose(&new.settings, &evidence(&new));
+        // Without a look at disks: one that does not answer would hold this thread, and the networks
+        // change nothing there.
+        let known = diagnose(&old.settings, &with_networks(&old, Evidence::default()));
+        let mut found = diagnose(&new.settings, &with_networks(&new, Evidence::default()));
         found.retain(|finding| !known.contains(finding));
         self.state.replace(new);
         for line in changes {
@@ -271,18 +280,33 @@ impl Server {
     }
 }
 
-/// The state of this machine without a look at its ports.
+/// The state of this machine without a look at its ports. This looks at disks.
 pub(super) fn evidence(current: &Current) -> Evidence {
+    let others = Evidence {
+        own_files_inside: current.share.own_files_inside(),
+        ..on_disk(&current.settings)
+    };
+    with_networks(current, others)
+}
+
+fn with_networks(current: &Current, others: Evidence) -> Evidence {
     Evidence {
         interfaces: current.interfaces.clone(),
         known: current.known.clone(),
-        own_files_inside: current.share.own_files_inside(),
-        password_exposures: current.settings.password_exposures(),
-        users: user_findings(&current.settings),
-        unmounted_share: UnmountedShare::find(&current.settings.directory),
-        lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
-        unwritable: unwritable(&current.settings.directory),
-        rights: ProcessRights::read(&current.settings),
+        ..others
+    }
+}
+
+/// What is found out about the settings alone, and about the directories and files in them. One on
+/// a disk that does not answer holds this thread.
+pub(super) fn on_disk(settings: &Settings) -> Evidence {
+    Evidence {
+        password_exposures: settings.password_exposures(),
+        users: user_findings(settings),
+        unmounted_share: UnmountedShare::find(&settings.directory),
+        lacks_space: lacks_space(&settings.uploads, &settings.directory),
+        unwritable: unwritable(&settings.directory),
+        rights: ProcessRights::read(settings),
         sandbox: SandboxEvidence::in_force(),
         ..Evidence::default()
     }

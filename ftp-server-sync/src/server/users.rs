@@ -1,5 +1,6 @@
 //! The users file: it is taken when it changes, and a broken one changes nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use super::shares::lines;
 use crate::accounts::users_file::FileUser;
 use crate::logging::system_text::SystemText;
 use crate::nat::diagnose::diagnose;
+use crate::nat::finding::Finding;
 use crate::privileges::check_start;
 use crate::session::{Current, SessionCommand};
 use crate::settings::Users;
@@ -22,37 +24,63 @@ use crate::settings::load_users::load_users;
 impl Server {
     /// Has the users file read again if it has changed.
     pub(super) fn update_users(&mut self, now: Instant) {
-        if self.users_file.check(now) {
-            self.read_again(Wanted::Users, now);
+        if !self.users_file.check(now) {
+            return;
+        }
+        match &mut self.reader.running {
+            // The file may have changed since it was read.
+            Some(running) if !running.is_early_taken => {
+                running.outdated.get_or_insert(Wanted::Users);
+            }
+            _ => self.read_again(Wanted::Users, now),
         }
     }
 
-    /// Takes the users file as it is now.
-    pub(super) fn take_users(&mut self, now: Instant) {
+    /// Takes the users of the file while some of their directories have not answered. Those who are
+    /// gone are out, and those in new directories cannot log in yet.
+    pub(super) fn take_early_users(&mut self, users: Users) {
         let current = self.state.current();
-        match load(&current) {
-            Ok(new) => {
+        let lines = changes(&current.settings.users, &users);
+        self.users_file.accept();
+        if lines.is_empty() {
+            return;
+        }
+        self.reader.before.get_or_insert_with(|| current.clone());
+        for line in lines {
+            info!("--users: {line}");
+        }
+        self.replace_users(current.with_users_of_known_homes(users));
+    }
+
+    /// Takes the users file as it was read.
+    pub(super) fn take_users(&mut self, read: Result<FreshUsers, String>, now: Instant) {
+        let current = self.state.current();
+        let before = self.reader.before.take();
+        match read {
+            Ok(FreshUsers { new, found }) => {
                 self.users_file.accept();
-                let known = diagnose(&current.settings, &evidence(&current));
-                let mut found = diagnose(&new.settings, &evidence(&new));
-                found.retain(|finding| !known.contains(finding));
                 let count = new.settings.users.of_file().len();
                 info!("took the changed file of --users, which has {count} users now");
                 for line in changes(&current.settings.users, &new.settings.users) {
                     info!("--users: {line}");
                 }
-                self.replace_users(new);
+                self.replace_users(current.with_users_of(&new));
                 // Whether the control port is forwarded depends on `anonymous`.
                 self.update_port_mapping();
                 log_findings(found);
             }
-            Err(problem) if self.users_file.reject(now) => {
-                for line in lines(&problem) {
-                    error!("the old users stay in force: {line}");
+            Err(problem) => {
+                let is_reported = self.users_file.reject(now) || before.is_some();
+                if let Some(before) = before {
+                    self.replace_users(current.with_users_of(&before));
+                }
+                // Another program may still be writing the file.
+                if is_reported {
+                    for line in lines(&problem) {
+                        error!("the old users stay in force: {line}");
+                    }
                 }
             }
-            // Another program may still be writing the file.
-            Err(_) => {}
         }
     }
 
@@ -73,8 +101,26 @@ impl Server {
     }
 }
 
+/// The users file as it was read, with the directories of its users.
+pub(super) struct FreshUsers {
+    /// What is in force with these users.
+    new: Current,
+    /// What was not wrong before.
+    found: Vec<Finding>,
+}
+
+/// Reads the users file, and looks at the directories of its users: `visit` is called for each
+/// first.
+pub(super) fn read_users(current: &Current, visit: impl Fn(&Path)) -> Result<FreshUsers, String> {
+    let new = load(current, visit)?;
+    let known = diagnose(&current.settings, &evidence(current));
+    let mut found = diagnose(&new.settings, &evidence(&new));
+    found.retain(|finding| !known.contains(finding));
+    Ok(FreshUsers { new, found })
+}
+
 /// What is in force with the users file as it is now.
-fn load(current: &Current) -> Result<Current, String> {
+fn load(current: &Current, visit: impl Fn(&Path)) -> Result<Current, String> {
     let Some(file) = &current.settings.users_file else {
         return Ok(current.clone());
     };
@@ -86,6 +132,7 @@ fn load(current: &Current) -> Result<Current, String> {
             format!("--users {}: {problem}", file.display())
         }
     })?;
+    users.directories().for_each(visit);
     let new = current.with_users(users);
     // As at the start: root must not share the root directory.
     if new.settings.run_as.is_none() {

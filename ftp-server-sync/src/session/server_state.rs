@@ -139,6 +139,28 @@ impl Current {
         }
     }
 
+    /// The same with these users, whose directories are not looked at: those that were not known
+    /// before are not open.
+    pub(crate) fn with_users_of_known_homes(&self, users: Users) -> Self {
+        let settings = Settings {
+            users,
+            ..(*self.settings).clone()
+        };
+        Self {
+            settings: settings.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same with the users, and their homes, of other settings that differ in nothing else.
+    pub(crate) fn with_users_of(&self, other: &Self) -> Self {
+        Self {
+            settings: other.settings.clone(),
+            homes: other.homes.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The same, where what `before` has found out about homes stays known.
     #[must_use]
     pub(crate) fn with_homes_of(self, before: &Self) -> Self {

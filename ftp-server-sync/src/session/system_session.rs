@@ -1,4 +1,4 @@
-//! What the session of a system user and the main thread know of each other.
+//! What the session of a system user and the other threads know of each other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ pub(super) struct SystemSession {
     pub(super) user: SystemUser,
     /// Those from before the thread lost its rights.
     rules: ShareRules,
-    /// Set by the main thread: the system has no such user any more.
+    /// Set by a thread that asks the system: the system has no such user any more.
     is_withdrawn: AtomicBool,
 }
 

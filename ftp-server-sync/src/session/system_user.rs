@@ -148,9 +148,14 @@ impl Connection {
 }
 
 impl ServerState {
-    /// Asks the system again about its users who are logged in. Sessions of those who are gone,
-    /// have other numbers, groups or homes, or may not use FTP any more, end when they take the new
-    /// settings.
+    /// Whether users of the system are logged in.
+    pub(crate) fn has_system_sessions(&self) -> bool {
+        !self.user_sessions.of_system().is_empty()
+    }
+
+    /// Asks the system again about its users who are logged in, which may take long. Sessions of
+    /// those who are gone, have other numbers, groups or homes, or may not use FTP any more, end
+    /// when they take the new settings.
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
             if !session.user.is_still_there() {

@@ -53,8 +53,8 @@ impl Connection {
         let Some(tree) = tree(&current, user) else {
             let home = user.home.display();
             warn!(
-                "{session} login as {shown} refused: the home {home} or a mount is not open: \
-                 reload the settings"
+                "{session} login as {shown} refused: the home {home} or a mount is not open \
+                 yet: see whether its disk answers, and reload the settings"
             );
             return Some(Outcome::ShareUnavailable);
         };
@@ -232,6 +232,7 @@ mod tests {
     use crate::fs::share::Share;
     use crate::nat::address_source::AddressResolver;
     use crate::net::interfaces::Interfaces;
+    use crate::settings::load_users::load_users;
     use crate::settings::Rates;
 
     /// Whatever the charset is.
@@ -288,5 +289,30 @@ mod tests {
             current.homes = Homes::default().updated(left, &current.share);
             assert!(tree(&current, &user).is_none());
         }
+    }
+
+    /// A disk that does not answer must not be waited for, and not be replaced by another one.
+    #[test]
+    fn users_in_new_directories_wait_until_those_are_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        std::fs::write(&file, "anonymous::/usr:read").unwrap();
+        let settings = settings(&format!("--users {}", file.display()));
+        let share = Share::open_later(directory.path(), Arc::default());
+        let known = AddressResolver::default().known();
+        let current = Current::new(settings, share, Interfaces::default(), known, None);
+        std::fs::write(&file, "anonymous::/srv:read\nbob:!:/usr:read").unwrap();
+        let users = load_users(&file, current.settings.users.clone()).unwrap();
+        let early = current.with_users_of_known_homes(users.clone());
+        let tree_of = |current: &Current, name: &str| {
+            let user = current.settings.users.in_file(name.as_bytes());
+            tree(current, user.unwrap()).is_some()
+        };
+        assert_eq!(
+            (tree_of(&early, "anonymous"), tree_of(&early, "bob")),
+            (false, true)
+        );
+        let new = early.with_users_of(&current.with_users(users));
+        assert!(tree_of(&new, "anonymous") && tree_of(&new, "bob"));
     }
 }

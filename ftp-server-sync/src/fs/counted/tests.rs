@@ -159,6 +159,25 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..40)
 }
 
+/// The other name counts what was there before; what is written goes on to count.
+#[test]
+fn one_of_two_names_is_removed_while_the_file_is_written() {
+    let home = Home::new(BrokenUploads::default(), 100, 9);
+    home.store("a", UploadStart::Replace, 4).unwrap();
+    let name = |name: &str| home.directory.path().join(name);
+    std::fs::hard_link(name("a"), name("b")).unwrap();
+    home.root
+        .usage
+        .set_stored(Amount::FILE + Amount::bytes(4), true);
+    let mut upload = home.open("a", UploadStart::End).unwrap();
+    upload.write(&[b'x'; 3]).unwrap();
+    home.perform(&FileRequest::DeleteFile(path("b"))).unwrap();
+    upload.write(&[b'x'; 2]).unwrap();
+    upload.complete().unwrap();
+    assert_eq!(home.counted(), Amount::FILE + Amount::bytes(9));
+    home.check();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 

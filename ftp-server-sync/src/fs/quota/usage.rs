@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use ftp_proto::ExceededQuota;
+use rustix::fs::{Mode, OFlags};
 
 use crate::accounts::quota::Quota;
 use crate::locks::lock;
@@ -39,13 +42,33 @@ struct UsageState {
     is_counted: bool,
     used: Amount,
     pending: Amount,
-    /// The files, by device and inode, that uploads are writing under their names, and the bytes
-    /// that `used` has of each.
-    written: BTreeMap<(u64, u64), i64>,
+    /// The files, by device and inode, that uploads are writing under their names.
+    written: BTreeMap<(u64, u64), WrittenBytes>,
     /// Changes of the home that have begun and not ended.
     changing: u32,
     /// How many changes have ended.
     changes: u64,
+}
+
+/// The bytes that `used` has of a file that is being written.
+#[derive(Clone, Copy, Debug)]
+struct WrittenBytes {
+    /// Of each of its names but one: what was there when the upload began.
+    before: i64,
+    /// Of that one name.
+    now: i64,
+}
+
+/// What a name leads to.
+#[derive(Debug)]
+pub(crate) struct NamedFile {
+    /// Device and inode.
+    pub(crate) identity: (u64, u64),
+    /// What the name counts.
+    pub(crate) amount: Amount,
+    /// The file, where an upload writes it: whether it has other names is seen when this one is
+    /// gone.
+    pub(crate) written: Option<OwnedFd>,
 }
 
 /// A change of files that goes on. A count that was made meanwhile may have seen it or not.
@@ -213,7 +236,10 @@ impl HomeUsage {
         match lock(&self.state).written.entry(file) {
             Entry::Occupied(_) => false,
             Entry::Vacant(vacant) => {
-                vacant.insert(bytes);
+                vacant.insert(WrittenBytes {
+                    before: bytes,
+                    now: bytes,
+                });
                 true
             }
         }
@@ -248,7 +274,7 @@ impl HomeUsage {
             state.check(amount, Amount::default(), quota)?;
         }
         if let Some(counted) = file.and_then(|file| state.written.get_mut(&file)) {
-            *counted = counted.saturating_add(difference);
+            counted.now = counted.now.saturating_add(difference);
             state.used += amount;
             return Ok(Amount::default());
         }
@@ -314,14 +340,39 @@ impl NameChange<'_> {
         self.names = None;
     }
 
-    /// This file has lost its name: what an upload still writes to it is not found in the home.
-    /// `found`: what it was found to count. Returns what it did count: an upload may have written
-    /// to it since.
-    pub(crate) fn forget_file(&self, file: (u64, u64), found: Amount) -> Amount {
-        let counted = lock(&self.changing.0.state).written.remove(&file);
+    /// This file has lost this name. Where that was its last one, what an upload still writes to it
+    /// is not found in the home. Returns what the name did count: an upload may have written to the
+    /// file since it was looked at.
+    pub(crate) fn forget_file(&self, lost: NamedFile) -> Amount {
+        let stat = lost.written.map(rustix::fs::fstat);
+        let has_other_names = matches!(stat, Some(Ok(stat)) if stat.st_nlink > 0);
+        let written = &mut lock(&self.changing.0.state).written;
+        let counted = if has_other_names {
+            written.get(&lost.identity).map(|written| written.before)
+        } else {
+            written.remove(&lost.identity).map(|written| written.now)
+        };
         Amount {
-            bytes: counted.unwrap_or(found.bytes),
-            ..found
+            bytes: counted.unwrap_or(lost.amount.bytes),
+            ..lost.amount
+        }
+    }
+
+    /// What a name in this directory leads to, and counts.
+    pub(crate) fn named_file(
+        &self,
+        directory: impl AsFd,
+        name: &Path,
+        (identity, amount): ((u64, u64), Amount),
+    ) -> NamedFile {
+        let open = || {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(directory, name, flags, Mode::empty()).ok()
+        };
+        NamedFile {
+            identity,
+            amount,
+            written: self.is_written(identity).then(open).flatten(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::fs::access::check_access;
 use crate::fs::quota::counting::amount_of;
-use crate::fs::quota::usage::{Amount, HomeUsage, NameChange};
+use crate::fs::quota::usage::{Amount, HomeUsage, NameChange, NamedFile};
 use crate::fs::resolve::{Resolved, stat};
 use crate::fs::root::{Root, identity, refusal, relative};
 use crate::fs::share_rules::QuotaInForce;
@@ -40,8 +41,8 @@ pub(super) struct TargetKey {
     pub(super) name: Vec<u8>,
 }
 
-/// A file by its device and inode, and what it counts in a quota.
-pub(super) type CountedName = Option<((u64, u64), Amount)>;
+/// What a name leads to, if it counts in a quota.
+pub(super) type CountedName = Option<NamedFile>;
 
 impl Root {
     /// Where an upload to this path goes, and the attributes of what has the name. A link that
@@ -155,8 +156,10 @@ impl Target {
     /// user has one.
     pub(super) fn counted(&self, change: &NameChange<'_>) -> CountedName {
         let stat = change.is_tracked().then(|| self.stat().ok()).flatten();
-        stat.flatten()
-            .map(|stat| (identity(&stat), amount_of(&stat)))
+        stat.flatten().map(|stat| {
+            let found = (identity(&stat), amount_of(&stat));
+            change.named_file(self, Path::new(self.name()), found)
+        })
     }
 
     /// The name led to the first of these, and leads to the second now, which was pending.
@@ -167,13 +170,16 @@ impl Target {
         pending: Amount,
     ) {
         let stored = match (before, after) {
-            (Some((file, _)), Some((same, _))) if file == same && change.is_written(file) => {
-                Amount::default()
+            (Some(before), Some(after)) if before.identity == after.identity => {
+                if change.is_written(after.identity) {
+                    Amount::default()
+                } else {
+                    after.amount - before.amount
+                }
             }
-            (Some((file, before)), Some((same, after))) if file == same => after - before,
             (before, after) => {
-                let lost = before.map(|(file, found)| change.forget_file(file, found));
-                let come = after.map(|(_, found)| found);
+                let lost = before.map(|lost| change.forget_file(lost));
+                let come = after.map(|found| found.amount);
                 come.unwrap_or_default() - lost.unwrap_or_default()
             }
         };

@@ -72,7 +72,11 @@ fn a_file_that_is_removed_while_it_is_written() {
     assert_eq!(usage.counted(), Some(amount(7, 1)));
     let change = usage.name_change();
     // It was looked at before the last bytes came.
-    let lost = change.forget_file(file, amount(5, 1));
+    let lost = change.forget_file(NamedFile {
+        identity: file,
+        amount: amount(5, 1),
+        written: None,
+    });
     assert_eq!(lost, amount(7, 1));
     change.finish(NOTHING - lost, NOTHING);
     assert_eq!(usage.resize(Some(file), 9, quota), Ok(amount(9, 0)));
