@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use log::debug;
+use log::warn;
 
 use crate::settings::MappingProtocol;
-use crate::settings::file::load;
+use crate::settings::file::{load, reason};
 
 /// One port that a router may forward to this machine, or let in over IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,20 +33,28 @@ pub(super) struct RecordFile {
     /// `None`: it is another server's, and is left as it is.
     file: Option<PathBuf>,
     written: Vec<MadeMapping>,
+    /// The log has said that it cannot be written.
+    has_failed: bool,
 }
 
 impl RecordFile {
     /// With what an earlier run of the server has left.
     pub(super) fn read(file: PathBuf) -> Self {
         let written = read(&file);
-        let file = Some(file);
-        Self { file, written }
+        Self {
+            file: Some(file),
+            written,
+            has_failed: false,
+        }
     }
 
     /// Another server that runs has it.
     pub(super) fn of_another_server() -> Self {
-        let (file, written) = (None, Vec::new());
-        Self { file, written }
+        Self {
+            file: None,
+            written: Vec::new(),
+            has_failed: false,
+        }
     }
 
     /// What it contains.
@@ -62,8 +70,18 @@ impl RecordFile {
         if let Some(file) = &self.file
             && made != self.written
         {
-            write(file, &made);
-            self.written = made;
+            match write(file, &made) {
+                Ok(()) => self.written = made,
+                // The next change, or the next round, tries it again.
+                Err(error) if !std::mem::replace(&mut self.has_failed, true) => warn!(
+                    "{file} cannot be written: {reason}; after a crash, ports that the router forwards \
+                     may stay open until their lease is over; give a directory that can be written with \
+                     the variable STATE_DIRECTORY",
+                    file = file.display(),
+                    reason = reason(&error)
+                ),
+                Err(_) => {}
+            }
         }
     }
 }
@@ -76,7 +94,7 @@ pub(super) fn read(file: &Path) -> Vec<MadeMapping> {
 }
 
 /// Writes the file; without mappings, it is removed.
-fn write(file: &Path, made: &[MadeMapping]) {
+fn write(file: &Path, made: &[MadeMapping]) -> io::Result<()> {
     let mut text = String::new();
     for mapping in made {
         let MadeMapping {
@@ -90,13 +108,12 @@ fn write(file: &Path, made: &[MadeMapping]) {
         // Text takes all of it.
         let _ = writeln!(text, "{protocol} {router} {scope} {own} {inner} {outer}");
     }
-    let done = if made.is_empty() {
-        fs::remove_file(file)
-    } else {
-        store(file, text.as_bytes())
-    };
-    if let Err(error) = done {
-        debug!("{}: {error}", file.display());
+    if !made.is_empty() {
+        return store(file, text.as_bytes());
+    }
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -161,12 +178,12 @@ mod tests {
             mapping(MappingProtocol::Upnp, "fe80::1", "2001:db8::2", 7),
         ];
         assert_eq!(read(&file), []);
-        write(&file, &made);
+        write(&file, &made).unwrap();
         assert_eq!(read(&file), made);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, format!("garbage\n{text}PCP x 0 y 1 2\nPCP\n")).unwrap();
         assert_eq!(read(&file), made);
-        write(&file, &[]);
+        write(&file, &[]).unwrap();
         assert!(!file.exists());
     }
 
@@ -191,5 +208,27 @@ mod tests {
         assert!(!file.exists());
         record.update([one].into_iter());
         assert_eq!(RecordFile::read(file).written(), [one]);
+    }
+
+    /// A disk that was full has room again.
+    #[test]
+    fn what_could_not_be_written_is_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        fs::write(&state, "").unwrap();
+        let file = state.join("port-mappings");
+        let made = MadeMapping {
+            protocol: MappingProtocol::Pcp,
+            router: [192, 168, 77, 1].into(),
+            scope: 0,
+            own: [192, 168, 77, 2].into(),
+            inner: 2121,
+            outer: 21,
+        };
+        let mut record = RecordFile::read(file.clone());
+        record.update([made].into_iter());
+        fs::remove_file(&state).unwrap();
+        record.update([made].into_iter());
+        assert_eq!(read(&file), [made]);
     }
 }
