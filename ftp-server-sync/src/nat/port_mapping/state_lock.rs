@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub(super) struct StateLock {
     /// Closing it releases the lock. `None`: there is no file, so that no other server has it.
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 impl StateLock {
@@ -22,16 +22,23 @@ impl StateLock {
         let file = match open(file) {
             Ok(file) => file,
             // No other server can have stored anything there either.
-            Err(error) if is_unusable(error.kind()) => return Some(Self { _file: None }),
+            Err(error) if is_unusable(error.kind()) => return Some(Self { file: None }),
             Err(_) => return None,
         };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // A file system without locks has no other server to ask for.
             Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::ROFS) => {
-                Some(Self { _file: Some(file) })
+                Some(Self { file: Some(file) })
             }
             Err(_) => None,
         }
+    }
+
+    /// The number of the file, which a copy of the directory does not have. Not that of the device:
+    /// some file systems have another one after each start of the machine.
+    pub(super) fn inode(&self) -> Option<u64> {
+        let metadata = self.file.as_ref()?.metadata();
+        metadata.ok().map(|metadata| metadata.ino())
     }
 }
 
@@ -79,7 +86,7 @@ mod tests {
     fn the_file_is_open_for_writing() {
         let directory = tempfile::tempdir().unwrap();
         let lock = StateLock::take(&directory.path().join("lock")).unwrap();
-        let flags = rustix::fs::fcntl_getfl(lock._file.unwrap()).unwrap();
+        let flags = rustix::fs::fcntl_getfl(lock.file.unwrap()).unwrap();
         assert!(flags.contains(rustix::fs::OFlags::RDWR));
     }
 }

@@ -65,8 +65,8 @@ impl PortMapper {
         // The first one of two servers that start at the same time makes the secret.
         let lock = StateLock::take(&settings.lock_file());
         let secret = NonceSecret::load(&settings.nonce_file())?;
-        let record = match lock {
-            Some(_) => RecordFile::read(settings.record_file()),
+        let record = match &lock {
+            Some(lock) => RecordFile::read(settings.record_file(), lock.inode()),
             None => RecordFile::of_another_server(),
         };
         let mut worker = Worker {
@@ -335,14 +335,15 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
     }
 
-    /// The other server may have ended, or what has left its files crashed.
+    /// The other server has ended perhaps: what it has left is this one's then.
     fn retry_lock(&mut self, now: Instant) {
-        self.lock = StateLock::take(&self.settings.lock_file());
-        self.next_lock = self.lock.is_none().then(|| now + LOCK_PAUSE);
-        if self.lock.is_none() {
+        let Some(lock) = StateLock::take(&self.settings.lock_file()) else {
+            self.next_lock = Some(now + LOCK_PAUSE);
             return;
-        }
-        self.record = RecordFile::read(self.settings.record_file());
+        };
+        self.next_lock = None;
+        self.record = RecordFile::read(self.settings.record_file(), lock.inode());
+        self.lock = Some(lock);
         let left = self.record.written();
         self.removal = RemovalPlan::at_start(left, now);
         self.pinholes.absorb(Pinholes::restored(left, &self.secret));

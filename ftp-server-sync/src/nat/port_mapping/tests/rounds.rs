@@ -63,7 +63,7 @@ impl Asking {
     }
 
     fn round(&mut self, held: &BTreeMap<u16, u16>, on_event: impl Fn(MapperEvent)) -> PassResult {
-        let mut record = RecordFile::read(self.job.record_file.clone());
+        let mut record = RecordFile::read(self.job.record_file.clone(), None);
         let mut progress = RoundProgress {
             record: &mut record,
             others: Vec::new(),
