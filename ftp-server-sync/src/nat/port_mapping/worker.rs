@@ -267,8 +267,8 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
     }
 
-    /// Ports that are not wanted any more are removed before the round that comes now. If the router
-    /// is to be asked in another way, all of them are.
+    /// Ports that are not wanted any more are removed before the round that comes now. If the
+    /// router is to be asked in another way, all of them are.
     fn on_job(&mut self, job: Option<MappingJob>, now: Instant) {
         if job == self.job {
             return;

@@ -61,8 +61,8 @@ fn a_removal_that_fails_is_tried_again() {
     drop(router);
 }
 
-/// A port of the settings before stays open to the Internet otherwise, such as the control port of a
-/// server that lets anonymous in now.
+/// A port of the settings before stays open to the Internet otherwise, such as the control port of
+/// a server that lets anonymous in now.
 #[test]
 fn a_port_is_removed_although_the_round_fails() {
     let lab = sealed_lab();

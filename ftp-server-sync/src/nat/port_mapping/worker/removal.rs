@@ -14,9 +14,9 @@ use crate::nat::port_mapping::update::MapperEvent;
 use crate::net::port_probe::describe_ports;
 
 impl<F: Fn(MapperEvent)> Worker<F> {
-    /// Removes what the job does not want: ports, in other protocols than its own, at other routers,
-    /// and everything if there is no job. A round would come to that only after a good answer. A
-    /// silent router is asked again later.
+    /// Removes what the job does not want: ports, in other protocols than its own, at other
+    /// routers, and everything if there is no job. A round would come to that only after a good
+    /// answer. A silent router is asked again later.
     pub(super) fn remove_unwanted(&mut self) {
         let until = now() + REMOVAL_MAX;
         let job = self.job.as_ref();
