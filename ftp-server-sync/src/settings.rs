@@ -53,8 +53,8 @@ pub use hooks::HookSettings;
 pub use local_networks::LocalNetworks;
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
+pub(crate) use port_mapping::{LOCK_FILE, NONCE_FILE, RECORD_FILE};
 pub use port_mapping::{MappingProtocol, PortMapping};
-pub(crate) use port_mapping::{NONCE_FILE, RECORD_FILE};
 pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
@@ -255,6 +255,7 @@ impl Settings {
             QUOTA_FILE_NEW,
             NONCE_FILE,
             RECORD_FILE,
+            LOCK_FILE,
         ];
         let files = names.map(|name| self.state_directory.join(name));
         files.into()

@@ -52,11 +52,17 @@ impl PortMapping {
         self.state_directory.join(RECORD_FILE)
     }
 
-    /// Both, if there are any.
+    /// The file that only one server holds at a time. It is never renamed or removed: each would
+    /// hold another one.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.state_directory.join(LOCK_FILE)
+    }
+
+    /// All of them, if there are any.
     pub(super) fn files_in_use(&self) -> impl Iterator<Item = PathBuf> {
         let files = self
             .uses_state()
-            .then(|| [self.nonce_file(), self.record_file()]);
+            .then(|| [self.nonce_file(), self.record_file(), self.lock_file()]);
         files.into_iter().flatten()
     }
 
@@ -74,6 +80,9 @@ pub(crate) const NONCE_FILE: &str = "port-mapping-nonce";
 
 /// The name of the file with what routers forward.
 pub(crate) const RECORD_FILE: &str = "port-mappings";
+
+/// The name of the file that only one server holds at a time.
+pub(crate) const LOCK_FILE: &str = "port-mapping-lock";
 
 /// Its name, as in the settings of routers.
 impl fmt::Display for MappingProtocol {

@@ -39,6 +39,11 @@ pub(super) struct RouterClient {
     made: BTreeSet<(u16, u16)>,
     /// What it is to be asked for next: a crash must not come between the request and the record.
     intended: BTreeSet<(u16, u16)>,
+    /// Those of [`made`](Self::made) that the router has granted to this run of the server.
+    granted: BTreeSet<(u16, u16)>,
+    /// The router speaks the protocol, or did so in an earlier run: requests without an answer may
+    /// have arrived.
+    has_answered: bool,
 }
 
 impl RouterClient {
@@ -54,6 +59,8 @@ impl RouterClient {
             shows_entries: false,
             made: BTreeSet::new(),
             intended: BTreeSet::new(),
+            granted: BTreeSet::new(),
+            has_answered: false,
         }
     }
 
@@ -63,6 +70,7 @@ impl RouterClient {
             MappingProtocol::Pcp => {}
             MappingProtocol::NatPmp => {
                 let answer = self.ask_nat_pmp(link, NatPmpRequest::PublicAddress, &INTERVALS)?;
+                self.has_answered = true;
                 if let NatPmpAnswer::PublicAddress(address) = answer {
                     self.public = Some(judge(address)?);
                 }
@@ -73,6 +81,7 @@ impl RouterClient {
                     return Err(NoAnswer::Ending.into());
                 }
                 let (service, address) = UpnpService::discover(self.router)?;
+                self.has_answered = true;
                 self.upnp = Some(service);
                 self.public = Some(judge(address)?);
             }
@@ -91,11 +100,13 @@ impl RouterClient {
         let answer = self.ask_for(link, inner, outer, lease);
         let (OuterNumber::Exact(number) | OuterNumber::Any(number)) = outer;
         self.intended.remove(&(inner, number));
+        self.has_answered |= !matches!(answer, Err(MappingFailure::NoAnswer(_)));
         match &answer {
             Ok(granted) if granted.is_foreign => {}
             Ok(granted) => {
                 self.forget_made(inner, granted.outer);
                 self.made.insert((inner, granted.outer));
+                self.granted.insert((inner, granted.outer));
             }
             // Perhaps the request has arrived.
             Err(MappingFailure::NoAnswer(_) | MappingFailure::Unbelievable(_)) => {
@@ -124,6 +135,25 @@ impl RouterClient {
         let is_upnp = self.protocol == MappingProtocol::Upnp;
         let is_other = |made: &(u16, u16)| made.0 != inner || is_upnp && made.1 != outer;
         self.made.retain(is_other);
+        self.granted.retain(is_other);
+    }
+
+    /// The router has answered in another protocol: it does not speak this one if it never has.
+    pub(super) fn forget_unheard(&mut self) {
+        if !self.has_answered {
+            self.made.clear();
+        }
+    }
+
+    /// Whether the router may have read what it was asked for.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Takes what another client for the same router may have left there.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.made.extend(other.made);
+        self.has_answered |= other.has_answered;
     }
 
     fn ask_for(
@@ -147,7 +177,9 @@ impl RouterClient {
             }
             MappingProtocol::Upnp => {
                 let public = self.public.clone().ok_or(NoAnswer::Silence)?;
-                self.service(link)?.map(inner, number, lease, &public)?
+                let is_made = self.granted.contains(&(inner, number));
+                self.service(link)?
+                    .map(inner, number, lease, &public, is_made)?
             }
             MappingProtocol::NatPmp => {
                 let request = NatPmpRequest::Map {
@@ -180,7 +212,10 @@ impl RouterClient {
         outer: u16,
     ) -> Result<(), MappingFailure> {
         let answer = match self.protocol {
-            MappingProtocol::Upnp => self.service(link)?.unmap(inner, outer),
+            MappingProtocol::Upnp => {
+                let is_made = self.granted.contains(&(inner, outer));
+                self.service(link)?.unmap(inner, outer, is_made)
+            }
             MappingProtocol::Pcp => self.pcp.unmap(link, inner, &REMOVAL_INTERVALS),
             MappingProtocol::NatPmp => {
                 let request = NatPmpRequest::Map {
@@ -213,6 +248,7 @@ impl RouterClient {
                 Some(client) => drop(client.made.insert((mapping.inner, mapping.outer))),
                 None => {
                     let mut client = Self::new(mapping.protocol, router, secret);
+                    client.has_answered = true;
                     client.made.insert((mapping.inner, mapping.outer));
                     clients.push(client);
                 }
@@ -324,6 +360,16 @@ impl RouterClient {
     /// Whether the router has forgotten its mappings since the last call.
     pub(super) fn take_restarted(&mut self) -> bool {
         std::mem::take(&mut self.restarted) | self.pcp.take_restarted()
+    }
+
+    /// Whether it has in the round that is not over.
+    pub(super) fn has_restarted(&self) -> bool {
+        self.restarted || self.pcp.has_restarted()
+    }
+
+    /// PCP and NAT-PMP: whether the router's count of seconds stands still.
+    pub(super) fn is_epoch_stuck(&self) -> bool {
+        self.epoch.is_stuck() || self.pcp.is_epoch_stuck()
     }
 
     /// UPnP: requests are not interrupted, so that none begins when the thread is to end.

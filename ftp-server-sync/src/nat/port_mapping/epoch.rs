@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct RouterEpoch {
     rule: EpochRule,
     last: Option<(u32, Instant)>,
+    /// Pauses over which the router has counted nothing at all.
+    stuck: u32,
 }
 
 /// How far the router's clock may differ from this machine's.
@@ -22,7 +24,11 @@ pub(crate) enum EpochRule {
 
 impl RouterEpoch {
     pub(crate) fn new(rule: EpochRule) -> Self {
-        Self { rule, last: None }
+        Self {
+            rule,
+            last: None,
+            stuck: 0,
+        }
     }
 
     /// Takes the epoch of an answer; true if the router has forgotten its mappings since the last
@@ -35,18 +41,31 @@ impl RouterEpoch {
         let counted = Duration::from_secs(epoch.saturating_sub(last).into());
         // Answers may overtake each other by a second.
         let is_backwards = epoch.saturating_add(1) < last;
-        is_backwards
+        let restarted = is_backwards
             || match self.rule {
                 EpochRule::NatPmp => counted + TOLERANCE < passed * 7 / 8,
                 EpochRule::Pcp => {
                     counted + TOLERANCE < passed * 15 / 16 || passed + TOLERANCE < counted * 15 / 16
                 }
-            }
+            };
+        if epoch != last {
+            self.stuck = 0;
+        } else if restarted {
+            self.stuck = self.stuck.saturating_add(1);
+        }
+        restarted && !self.is_stuck()
+    }
+
+    /// Whether the router counts nothing: its epoch does not say that it has forgotten anything.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck >= STUCK_MIN
     }
 }
 
 /// A second of the answer's way, and one of rounding.
 const TOLERANCE: Duration = Duration::from_secs(2);
+/// One pause without a second could be a restart.
+const STUCK_MIN: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -79,6 +98,26 @@ mod tests {
             (1001, 0, true),
         ];
         check(EpochRule::NatPmp, &answers);
+    }
+
+    /// Some routers always say the same, and must not be asked for everything twice each time.
+    #[test]
+    fn an_epoch_that_stands_still_says_nothing() {
+        for rule in [EpochRule::NatPmp, EpochRule::Pcp] {
+            let answers = [
+                (0, 9, false),
+                (1, 9, false),
+                (1000, 9, true),
+                (1001, 9, false),
+                (2000, 9, false),
+                (3000, 9, false),
+                // It counts, and has restarted.
+                (3001, 1000, rule == EpochRule::Pcp),
+                (3002, 9, true),
+                (4002, 9, true),
+            ];
+            check(rule, &answers);
+        }
     }
 
     /// The tolerance of PCP is a sixteenth and two seconds, in both directions.

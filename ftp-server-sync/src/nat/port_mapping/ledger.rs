@@ -79,8 +79,8 @@ impl Ledger {
         self.answers = Some(answers);
     }
 
-    /// What sessions and the log get of a first round that is not over; `None`: there are answers
-    /// of a round before.
+    /// What sessions and the log get of a round that is not over; `None`: the answers of a round
+    /// before are still right, as far as the router says.
     pub(super) fn on_answers(
         &self,
         protocol: MappingProtocol,
@@ -88,7 +88,13 @@ impl Ledger {
         job: &MappingJob,
         result: PassResult,
     ) -> Option<MappingUpdate> {
-        if self.answers.is_some() {
+        let is_same = |last: &Answers| {
+            last.router == router
+                && last.protocol == protocol
+                && last.result.public == result.public
+                && !result.restarted
+        };
+        if self.answers.as_ref().is_some_and(is_same) {
             return None;
         }
         let answers = Answers::new(protocol, router, job, result);
@@ -117,15 +123,24 @@ impl Ledger {
         self.trouble = Some(trouble);
     }
 
-    /// The same at this router; another one has other numbers.
-    pub(super) fn held_at(&self, router: Router) -> BTreeMap<u16, u16> {
+    /// The same at this router; another one has other numbers. A passive port that is to have
+    /// another number than before keeps none.
+    pub(super) fn held_at(&self, router: Router, job: &MappingJob) -> BTreeMap<u16, u16> {
         let answers = self.answers.as_ref();
-        let is_other = answers.is_some_and(|answers| answers.router != router);
-        if is_other {
-            BTreeMap::new()
-        } else {
-            self.held()
-        }
+        let Some(answers) = answers.filter(|answers| answers.router == router) else {
+            return BTreeMap::new();
+        };
+        let is_new = |inner: u16| {
+            let mut passive = job.ports.iter();
+            passive.any(|port| {
+                port.inner == inner
+                    && port.purpose == PortPurpose::Passive
+                    && !answers.wanted.contains(port)
+            })
+        };
+        let mut held = self.held();
+        held.retain(|inner, _| !is_new(*inner));
+        held
     }
 
     /// This is the router now, and it has not answered: the answers of another one, or those to

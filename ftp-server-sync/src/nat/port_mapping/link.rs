@@ -117,6 +117,10 @@ impl Link {
                         Ok(answer) => return Ok(answer),
                         Err(problem) => self.ignore(problem),
                     }
+                    // A flood of datagrams must not keep the thread here.
+                    if self.is_ending() || Instant::now() >= until {
+                        break;
+                    }
                 }
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {

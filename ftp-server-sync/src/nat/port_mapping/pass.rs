@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::client::RouterClient;
 use super::job::{MappingJob, PortPurpose, WantedPort};
+use super::lease_clock::now;
 use super::link::{Link, NoAnswer};
 use super::outcome::{GrantedPort, MappingFailure, TAKEN};
 use super::own_number;
@@ -28,11 +29,11 @@ pub(super) fn map_all(
     held: &BTreeMap<u16, u16>,
     observer: &mut impl RoundObserver,
 ) -> Result<PassResult, MappingFailure> {
-    let mut result = map_once(client, link, job, held, observer)?;
+    let mut result = map_once(client, link, job, held, false, observer)?;
     result.restarted = client.take_restarted();
     if result.restarted {
         // Ports that were asked for before the restart are forgotten.
-        result = map_once(client, link, job, held, observer)?;
+        result = map_once(client, link, job, held, true, observer)?;
         result.restarted = true;
         client.take_restarted();
     }
@@ -44,14 +45,19 @@ fn map_once(
     link: &mut Link,
     job: &MappingJob,
     held: &BTreeMap<u16, u16>,
+    restarted: bool,
     observer: &mut impl RoundObserver,
 ) -> Result<PassResult, MappingFailure> {
     client.begin(link)?;
+    free_old_numbers(client, link, job, held);
     for port in &job.ports {
         client.intend(port.inner, wished(port, held));
     }
     observer.before_request(client);
-    let mut round = Round::default();
+    let mut round = Round {
+        restarted,
+        ..Round::default()
+    };
     let asked = round.ask_all(client, link, job, held, observer);
     client.forget_intended();
     asked?;
@@ -66,6 +72,23 @@ fn wished(port: &WantedPort, held: &BTreeMap<u16, u16>) -> u16 {
     held.get(&port.inner).copied().unwrap_or(port.outer)
 }
 
+/// Passive ports that are to have other numbers now: the old one may be what another port gets, and
+/// a router with PCP or NAT-PMP gives a port no second one.
+fn free_old_numbers(
+    client: &mut RouterClient,
+    link: &mut Link,
+    job: &MappingJob,
+    held: &BTreeMap<u16, u16>,
+) {
+    let passive = job.ports.iter();
+    let passive = passive.filter(|port| port.purpose == PortPurpose::Passive);
+    let wished: BTreeMap<u16, u16> = passive
+        .map(|port| (port.inner, wished(port, held)))
+        .collect();
+    let is_old = |inner, outer| wished.get(&inner).is_some_and(|wished| *wished != outer);
+    client.unmap_made(link, is_old, now() + FREEING_MAX);
+}
+
 /// The answers of a round, until it is over.
 #[derive(Debug, Default)]
 struct Round {
@@ -75,6 +98,8 @@ struct Round {
     lease: Option<Duration>,
     /// Ports without an answer that is any use.
     faults: usize,
+    /// The router has restarted since the round before.
+    restarted: bool,
     /// The search for other numbers.
     search: NumberSearch,
 }
@@ -152,8 +177,9 @@ impl Round {
             return first;
         }
         if index > 0
-            && let Some(result) = self.result(job)
+            && let Some(mut result) = self.result(job)
         {
+            result.restarted |= client.has_restarted();
             observer.on_answers(client, result);
         }
         first + (2 * (index - first)).max(PORTS_REPORTED_MIN)
@@ -166,7 +192,7 @@ impl Round {
             granted: self.granted.clone(),
             refused: self.refused.clone(),
             lease: self.lease.unwrap_or(job.lease).min(job.lease),
-            restarted: false,
+            restarted: self.restarted,
             is_partial: self.faults > 0,
         })
     }
@@ -324,6 +350,8 @@ fn map_port(
 const PORTS_REPORTED_MIN: usize = 8;
 /// Ports without a good answer in a round that goes on.
 const FAULTS_MAX: usize = 2;
+/// For numbers that are given back before others are asked for.
+const FREEING_MAX: Duration = Duration::from_secs(8);
 /// Numbers that are tried for one port.
 const NUMBERS_TRIED_MAX: usize = 16;
 /// Those that may be taken in one round.

@@ -95,6 +95,16 @@ impl PcpClient {
         std::mem::take(&mut self.restarted)
     }
 
+    /// Whether it has, without taking it.
+    pub(super) fn has_restarted(&self) -> bool {
+        self.restarted
+    }
+
+    /// Whether the router's count of seconds stands still.
+    pub(super) fn is_epoch_stuck(&self) -> bool {
+        self.epoch.is_stuck()
+    }
+
     fn request(&self, inner: u16, outer: u16, lifetime: u32) -> PcpMapRequest {
         PcpMapRequest {
             client: self.own,

@@ -69,11 +69,37 @@ impl Pinholes {
         };
     }
 
-    /// What no round of this job closes.
+    /// What this job does not want.
     pub(super) fn unwanted(&self, job: Option<&MappingJob>) -> Vec<MadeMapping> {
-        let abandoned = self.abandoned.iter();
-        let unwanted = abandoned.filter(|client| is_unwanted(client, job));
-        unwanted.flat_map(PinholeClient::recorded).collect()
+        let list = |client: &PinholeClient| -> Vec<MadeMapping> {
+            let recorded = client.recorded();
+            recorded
+                .filter(|made| is_unwanted(client.protocol, made.inner, job))
+                .collect()
+        };
+        let clients = self.client.iter().chain(&self.abandoned);
+        clients.flat_map(list).collect()
+    }
+
+    /// Takes what an earlier run has left, as far as it is known only now.
+    pub(super) fn absorb(&mut self, earlier: Self) {
+        for other in earlier.abandoned {
+            let mut clients = self.client.iter_mut().chain(&mut self.abandoned);
+            let is_it = |client: &&mut PinholeClient| {
+                client.protocol == other.protocol && client.router == other.router
+            };
+            match clients.find(is_it) {
+                Some(client) => client.absorb(other),
+                None => self.abandoned.push(other),
+            }
+        }
+    }
+
+    /// What routers may have read and opened.
+    pub(super) fn heard(&self) -> impl Iterator<Item = MadeMapping> {
+        let clients = self.client.iter().chain(&self.abandoned);
+        let heard = clients.filter(|client| client.has_answered());
+        heard.flat_map(PinholeClient::recorded)
     }
 
     /// Has it closed.
@@ -83,12 +109,11 @@ impl Pinholes {
         job: Option<&MappingJob>,
         until: Instant,
     ) {
-        for client in &mut self.abandoned {
-            if is_unwanted(client, job)
-                && client.has_openings()
-                && link.connect(client.router.ends()).is_ok()
-            {
-                client.close_made(link, |_| true, until);
+        for client in self.client.iter_mut().chain(&mut self.abandoned) {
+            let protocol = client.protocol;
+            let is_any = |made: MadeMapping| is_unwanted(protocol, made.inner, job);
+            if client.recorded().any(is_any) && link.connect(client.router.ends()).is_ok() {
+                client.close_made(link, |port| is_unwanted(protocol, port, job), until);
             }
         }
         self.abandoned.retain(PinholeClient::has_openings);
@@ -149,6 +174,7 @@ impl Pinholes {
         let last = self.client.take();
         let last_protocol = last.as_ref().map(|client| client.protocol);
         self.abandoned.extend(last);
+        let start = now();
         let mut inquiry = Inquiry {
             router,
             link,
@@ -163,12 +189,17 @@ impl Pinholes {
                 self.failures = 0;
                 if let Some(client) = &mut self.client {
                     let protocol = client.protocol;
-                    self.next_pass = Some(now() + renewal_pause(protocol, result.lease));
+                    let least = renewal_pause(protocol, Duration::ZERO);
+                    let next = start + renewal_pause(protocol, result.lease);
+                    self.next_pass = Some(next.max(now() + least));
                     // Those of a round before, which are not wanted any more.
                     let until = now() + CLOSING_MAX;
                     client.close_made(link, |port| !job.wants(port), until);
                     for client in &mut self.abandoned {
                         let is_elsewhere = client.router != router;
+                        if !is_elsewhere {
+                            client.forget_unheard();
+                        }
                         if client.has_openings() && link.connect(client.router.ends()).is_ok() {
                             let is_unwanted = |port| is_elsewhere || !job.wants(port);
                             client.close_made(link, is_unwanted, until);
@@ -176,7 +207,7 @@ impl Pinholes {
                     }
                     // Its announcements arrive again.
                     let _ = link.connect(router.ends());
-                    answers.on_result(protocol, job, result, now());
+                    answers.on_result(protocol, job, result, start);
                 }
             }
             Asked::Ending => self.next_pass = None,
@@ -290,9 +321,10 @@ impl Inquiry<'_> {
     }
 }
 
-/// Whether no round of this job closes what this client has left.
-fn is_unwanted(client: &PinholeClient, job: Option<&MappingJob>) -> bool {
-    job.is_none_or(|job| !job.protocols.contains(&client.protocol))
+/// Whether this job does not want the port, or not in this protocol.
+fn is_unwanted(protocol: MappingProtocol, port: u16, job: Option<&MappingJob>) -> bool {
+    let is_wanted = |job: &MappingJob| job.protocols.contains(&protocol) && job.wants(port);
+    !job.is_some_and(is_wanted)
 }
 
 /// Clients that may have left openings.

@@ -120,8 +120,12 @@ fn control_number(
     let mut ports = job.ports.iter();
     let control = ports.find(|port| port.purpose == PortPurpose::Control)?;
     let (router, number) = (client.router, control.outer);
-    let recorded = RecordFile::read(job.record_file.clone());
-    let is_own = |made: &MadeMapping| made.own == router.own && made.outer == number;
+    let recorded = RecordFile::read(job.record_file.clone(), None);
+    // What is recorded in another protocol, the router may never have read.
+    let protocol = client.protocol;
+    let is_own = |made: &MadeMapping| {
+        made.protocol == protocol && made.own == router.own && made.outer == number
+    };
     if recorded.written().iter().any(is_own) {
         return None;
     }

@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use log::debug;
+use log::warn;
 
 use crate::settings::MappingProtocol;
-use crate::settings::file::load;
+use crate::settings::file::{load, reason};
 
 /// One port that a router may forward to this machine, or let in over IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,20 +33,33 @@ pub(super) struct RecordFile {
     /// `None`: it is another server's, and is left as it is.
     file: Option<PathBuf>,
     written: Vec<MadeMapping>,
+    /// The number of the lock's file beside it; `None`: it is not known.
+    inode: Option<u64>,
+    /// The log has said that it cannot be written.
+    has_failed: bool,
 }
 
 impl RecordFile {
-    /// With what an earlier run of the server has left.
-    pub(super) fn read(file: PathBuf) -> Self {
-        let written = read(&file);
-        let file = Some(file);
-        Self { file, written }
+    /// With what an earlier run of the server has left. `inode`: that of the lock's file beside it.
+    /// The record in a copy of the directory is another server's.
+    pub(super) fn read(file: PathBuf, inode: Option<u64>) -> Self {
+        let written = read(&file, inode);
+        Self {
+            file: Some(file),
+            written,
+            inode,
+            has_failed: false,
+        }
     }
 
     /// Another server that runs has it.
     pub(super) fn of_another_server() -> Self {
-        let (file, written) = (None, Vec::new());
-        Self { file, written }
+        Self {
+            file: None,
+            written: Vec::new(),
+            inode: None,
+            has_failed: false,
+        }
     }
 
     /// What it contains.
@@ -62,22 +75,42 @@ impl RecordFile {
         if let Some(file) = &self.file
             && made != self.written
         {
-            write(file, &made);
-            self.written = made;
+            match write(file, self.inode, &made) {
+                Ok(()) => self.written = made,
+                // The next change, or the next round, tries it again.
+                Err(error) if !std::mem::replace(&mut self.has_failed, true) => warn!(
+                    "{file} cannot be written: {reason}; after a crash, ports that the router forwards \
+                     may stay open until their lease is over; give a directory that can be written with \
+                     the variable STATE_DIRECTORY",
+                    file = file.display(),
+                    reason = reason(&error)
+                ),
+                Err(_) => {}
+            }
         }
     }
 }
 
 /// Reads the file. What is missing or damaged counts as none.
-pub(super) fn read(file: &Path) -> Vec<MadeMapping> {
+fn read(file: &Path, inode: Option<u64>) -> Vec<MadeMapping> {
     let bytes = load(file, BYTES_MAX, "the file that the server made").unwrap_or_default();
     let text = String::from_utf8(bytes).unwrap_or_default();
+    let first = text.lines().next().and_then(|line| line.strip_prefix(LOCK));
+    let recorded: Option<u64> = first.and_then(|number| number.parse().ok());
+    let is_copy = matches!((recorded, inode), (Some(recorded), Some(inode)) if recorded != inode);
+    if is_copy {
+        return Vec::new();
+    }
     text.lines().filter_map(parse).collect()
 }
 
 /// Writes the file; without mappings, it is removed.
-fn write(file: &Path, made: &[MadeMapping]) {
+fn write(file: &Path, inode: Option<u64>, made: &[MadeMapping]) -> io::Result<()> {
     let mut text = String::new();
+    if let Some(inode) = inode {
+        // Text takes all of it.
+        let _ = writeln!(text, "{LOCK}{inode}");
+    }
     for mapping in made {
         let MadeMapping {
             protocol,
@@ -90,13 +123,12 @@ fn write(file: &Path, made: &[MadeMapping]) {
         // Text takes all of it.
         let _ = writeln!(text, "{protocol} {router} {scope} {own} {inner} {outer}");
     }
-    let done = if made.is_empty() {
-        fs::remove_file(file)
-    } else {
-        store(file, text.as_bytes())
-    };
-    if let Err(error) = done {
-        debug!("{}: {error}", file.display());
+    if !made.is_empty() {
+        return store(file, text.as_bytes());
+    }
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -137,6 +169,8 @@ pub(super) fn store(file: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(new, file)
 }
 
+/// The first line, before the number of the lock's file.
+const LOCK: &str = "lock ";
 /// For all ports that there are.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -160,13 +194,13 @@ mod tests {
             mapping(MappingProtocol::NatPmp, "192.168.77.1", "192.168.77.2", 0),
             mapping(MappingProtocol::Upnp, "fe80::1", "2001:db8::2", 7),
         ];
-        assert_eq!(read(&file), []);
-        write(&file, &made);
-        assert_eq!(read(&file), made);
+        assert_eq!(read(&file, None), []);
+        write(&file, None, &made).unwrap();
+        assert_eq!(read(&file, None), made);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, format!("garbage\n{text}PCP x 0 y 1 2\nPCP\n")).unwrap();
-        assert_eq!(read(&file), made);
-        write(&file, &[]);
+        assert_eq!(read(&file, None), made);
+        write(&file, None, &[]).unwrap();
         assert!(!file.exists());
     }
 
@@ -183,13 +217,57 @@ mod tests {
             outer: inner,
         };
         let (one, other) = (mapping(60_000), mapping(60_001));
-        let mut record = RecordFile::read(file.clone());
+        let mut record = RecordFile::read(file.clone(), None);
         record.update([other, one, other].into_iter());
-        assert_eq!(read(&file), [one, other]);
+        assert_eq!(read(&file, None), [one, other]);
         fs::remove_file(&file).unwrap();
         record.update([one, other].into_iter());
         assert!(!file.exists());
         record.update([one].into_iter());
-        assert_eq!(RecordFile::read(file).written(), [one]);
+        assert_eq!(RecordFile::read(file, None).written(), [one]);
+    }
+
+    /// The server of the other directory has made those.
+    #[test]
+    fn a_copied_record_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("port-mappings");
+        let made = MadeMapping {
+            protocol: MappingProtocol::Pcp,
+            router: [192, 168, 77, 1].into(),
+            scope: 0,
+            own: [192, 168, 77, 2].into(),
+            inner: 2121,
+            outer: 21,
+        };
+        write(&file, Some(7), &[made]).unwrap();
+        assert_eq!(read(&file, Some(7)), [made]);
+        assert_eq!(read(&file, Some(8)), []);
+        assert_eq!(read(&file, None), [made]);
+        // Of a version before.
+        write(&file, None, &[made]).unwrap();
+        assert_eq!(read(&file, Some(8)), [made]);
+    }
+
+    /// A disk that was full has room again.
+    #[test]
+    fn what_could_not_be_written_is_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        fs::write(&state, "").unwrap();
+        let file = state.join("port-mappings");
+        let made = MadeMapping {
+            protocol: MappingProtocol::Pcp,
+            router: [192, 168, 77, 1].into(),
+            scope: 0,
+            own: [192, 168, 77, 2].into(),
+            inner: 2121,
+            outer: 21,
+        };
+        let mut record = RecordFile::read(file.clone(), None);
+        record.update([made].into_iter());
+        fs::remove_file(&state).unwrap();
+        record.update([made].into_iter());
+        assert_eq!(read(&file, None), [made]);
     }
 }

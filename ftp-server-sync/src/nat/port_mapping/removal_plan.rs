@@ -30,6 +30,11 @@ impl RemovalPlan {
         self.attempts = 0;
     }
 
+    /// A round has failed, which would have removed what it does not want.
+    pub(super) fn continue_after(&mut self, now: Instant) {
+        self.next.get_or_insert(now);
+    }
+
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.next.is_some_and(|next| next <= now)
     }

@@ -85,12 +85,14 @@ impl UpnpService {
         self.permanent
     }
 
+    /// `is_made`: the router has granted this mapping to this server before.
     pub(super) fn map(
         &mut self,
         inner: u16,
         outer: u16,
         lease: Duration,
         public: &PublicSide,
+        is_made: bool,
     ) -> Result<GrantedPort, MappingFailure> {
         let granted = |is_foreign| GrantedPort {
             outer,
@@ -100,6 +102,8 @@ impl UpnpService {
         };
         match self.owner(inner, outer)? {
             EntryOwner::Unmapped | EntryOwner::Own => {}
+            // Some routers store another description.
+            EntryOwner::SamePort if is_made => {}
             // Some routers give the number to the machine that asks last.
             EntryOwner::Other(_) => return Err(MappingFailure::Taken),
             EntryOwner::SamePort => return Ok(granted(true)),
@@ -119,9 +123,16 @@ impl UpnpService {
     }
 
     /// Ends a mapping of this server's own. Meanwhile another machine may have the number.
-    pub(super) fn unmap(&self, inner: u16, outer: u16) -> Result<(), MappingFailure> {
-        if let EntryOwner::Other(_) | EntryOwner::SamePort = self.owner(inner, outer)? {
-            return Ok(());
+    pub(super) fn unmap(
+        &self,
+        inner: u16,
+        outer: u16,
+        is_made: bool,
+    ) -> Result<(), MappingFailure> {
+        match self.owner(inner, outer)? {
+            EntryOwner::Unmapped | EntryOwner::Own => {}
+            EntryOwner::SamePort if is_made => {}
+            EntryOwner::Other(_) | EntryOwner::SamePort => return Ok(()),
         }
         let outer = outer.to_string();
         let arguments = [

@@ -62,10 +62,11 @@ impl PortMapper {
         let (commands, received) = unbounded();
         let ending = Arc::new(AtomicBool::new(false));
         let (link, waker) = Link::new(ending.clone())?;
+        // The first one of two servers that start at the same time makes the secret.
+        let lock = StateLock::take(&settings.lock_file());
         let secret = NonceSecret::load(&settings.nonce_file())?;
-        let lock = StateLock::take(&settings.nonce_file());
-        let record = match lock {
-            Some(_) => RecordFile::read(settings.record_file()),
+        let record = match &lock {
+            Some(lock) => RecordFile::read(settings.record_file(), lock.inode()),
             None => RecordFile::of_another_server(),
         };
         let mut worker = Worker {
@@ -85,9 +86,11 @@ impl PortMapper {
             next_look: None,
             noted: BTreeSet::new(),
             on_event,
+            next_lock: lock.is_none().then(|| now() + LOCK_PAUSE),
             lock,
+            settings: settings.clone(),
         };
-        worker.note_other_server(settings);
+        worker.note_other_server();
         worker.ask_at(now());
         thread::Builder::new()
             .name(THREAD.to_owned())
@@ -155,6 +158,10 @@ struct Worker<F> {
     on_event: F,
     /// `None`: another server has the state directory.
     lock: Option<StateLock>,
+    /// When it is tried again.
+    next_lock: Option<Instant>,
+    /// Where the files are.
+    settings: PortMapping,
 }
 
 impl<F: Fn(MapperEvent)> Worker<F> {
@@ -163,6 +170,10 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             let now = now();
             if !self.read_commands(now) {
                 break;
+            }
+            if self.next_lock.is_some_and(|next| next <= now) {
+                self.retry_lock(now);
+                continue;
             }
             if self.removal.is_due(now) {
                 self.remove_unwanted();
@@ -193,6 +204,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             let next = [
                 self.next_pass,
                 self.next_look,
+                self.next_lock,
                 self.removal.next(),
                 self.ledger.next_end(),
                 self.pinholes.next(),
@@ -206,7 +218,11 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
         self.link.begin_removal();
         self.remove_all(now() + REMOVAL_MAX);
-        let left: BTreeSet<u16> = self.made().iter().map(|made| made.outer).collect();
+        let clients = self.client.iter().chain(&self.abandoned);
+        let heard = clients.filter(|client| client.has_answered());
+        let left = heard.flat_map(RouterClient::recorded);
+        let left = left.chain(self.pinholes.heard());
+        let left: BTreeSet<u16> = left.map(|made| made.outer).collect();
         if !left.is_empty() {
             let left = describe_ports(&left);
             self.ledger.note(format!(
@@ -251,8 +267,8 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
     }
 
-    /// Ports that are not wanted any more are removed by the round that comes now. If the router is
-    /// to be asked in another way, all of them are, before that.
+    /// Ports that are not wanted any more are removed before the round that comes now. If the
+    /// router is to be asked in another way, all of them are.
     fn on_job(&mut self, job: Option<MappingJob>, now: Instant) {
         if job == self.job {
             return;
@@ -270,8 +286,9 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             self.pinholes.reset();
             self.next_look = None;
             self.next_pass = None;
-            self.removal.start(now);
         }
+        // What is not wanted any more is removed first, whatever comes of the round.
+        self.removal.start(now);
         self.job = job;
         self.ask_at(now);
         self.report();
@@ -307,9 +324,9 @@ impl<F: Fn(MapperEvent)> Worker<F> {
     }
 
     /// Both would take the mappings of the other one for their own.
-    fn note_other_server(&mut self, settings: &PortMapping) {
+    fn note_other_server(&mut self) {
         if self.lock.is_none() && self.job.is_some() {
-            let directory = settings.state_directory.display();
+            let directory = self.settings.state_directory.display();
             self.ledger.note(format!(
                 "another server uses the state directory {directory}: after a crash of this one, its ports \
                  stay open until their lease is over; give it a directory of its own with the variable \
@@ -318,11 +335,43 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         }
     }
 
+    /// The other server has ended perhaps: what it has left is this one's then.
+    fn retry_lock(&mut self, now: Instant) {
+        let Some(lock) = StateLock::take(&self.settings.lock_file()) else {
+            self.next_lock = Some(now + LOCK_PAUSE);
+            return;
+        };
+        self.next_lock = None;
+        self.record = RecordFile::read(self.settings.record_file(), lock.inode());
+        self.lock = Some(lock);
+        let left = self.record.written();
+        self.removal = RemovalPlan::at_start(left, now);
+        self.pinholes.absorb(Pinholes::restored(left, &self.secret));
+        for other in RouterClient::restored(left, &self.secret) {
+            let mut clients = self.client.iter_mut().chain(&mut self.abandoned);
+            let is_it = |client: &&mut RouterClient| {
+                client.protocol == other.protocol && client.router == other.router
+            };
+            match clients.find(is_it) {
+                Some(client) => client.absorb(other),
+                None => self.abandoned.push(other),
+            }
+        }
+        self.record();
+        self.ask_soon(now);
+    }
+
     /// The log says once what is special about a router.
     fn note_about(&mut self, client: &RouterClient) {
         let router = client.router.address;
         for ignored in self.link.take_ignored() {
             self.note_ignored(router.into(), &ignored);
+        }
+        if client.is_epoch_stuck() {
+            self.note(format!(
+                "the router {router} does not count the seconds since its start, so that a restart is not \
+                 noticed: what it forgets is asked for again after half of the lease"
+            ));
         }
         if client.is_permanent() {
             self.note(format!(
@@ -374,6 +423,8 @@ fn is_announcement(datagram: &[u8]) -> bool {
 const ANNOUNCED_PAUSE: Duration = Duration::from_secs(4);
 /// The server waits for the removal when it ends. A router takes up to half a second for each port.
 pub(crate) const REMOVAL_MAX: Duration = Duration::from_secs(8);
+/// Between two attempts to get the state directory of another server.
+const LOCK_PAUSE: Duration = Duration::from_secs(4);
 /// Lines about what is no answer.
 const NOTED_MAX: usize = 16;
 

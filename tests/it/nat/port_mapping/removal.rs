@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::lies::{ROUTER, ScriptedRouter, honest};
+use super::upnp::{LOCATION, ScriptedIgd, honest as answer_upnp};
 use super::{HomeServer, OUTER, sealed_lab};
 use crate::support::fault::KernelTrace;
 use crate::support::wait::wait_until;
@@ -57,6 +58,60 @@ fn a_removal_that_fails_is_tried_again() {
         *removed.lock().expect("the ports") == BTreeSet::from([60_001])
     });
     home.finish();
+    drop(router);
+}
+
+/// A port of the settings before stays open to the Internet otherwise, such as the control port of
+/// a server that lets anonymous in now.
+#[test]
+fn a_port_is_removed_although_the_round_fails() {
+    let lab = sealed_lab();
+    let is_deaf = Arc::new(AtomicBool::new(false));
+    let removed = Arc::new(Mutex::new(BTreeSet::new()));
+    let answer = {
+        let (is_deaf, removed) = (is_deaf.clone(), removed.clone());
+        move |request: &[u8]| {
+            if request.len() == 12 && request[8..] == [0; 4] {
+                let port = u16::from_be_bytes([request[4], request[5]]);
+                removed.lock().expect("the ports").insert(port);
+            } else if is_deaf.load(Ordering::Relaxed) {
+                return Vec::new();
+            }
+            vec![honest(request, OUTER.octets(), 9)]
+        }
+    };
+    let router = ScriptedRouter::start(&lab, ROUTER, Box::new(answer));
+    let directory = TempDir::new().expect("a temporary directory");
+    let file = directory.path().join("config");
+    let configure = |text: &str| {
+        let text = format!("port-mapping nat-pmp\npassive-ports 60000-60000\n{text}");
+        fs::write(&file, text).expect("the configuration");
+    };
+    configure("");
+    let home = HomeServer::within(lab, &["--config", file.to_str().expect("a path")]);
+    home.server.log_with("the passive ports 60000\n");
+    is_deaf.store(true, Ordering::Relaxed);
+    configure("anonymous\n");
+    home.server.signal(Signal::HUP);
+    wait_until("the control port is removed", || {
+        *removed.lock().expect("the ports") == BTreeSet::from([2121])
+    });
+    is_deaf.store(false, Ordering::Relaxed);
+    home.finish();
+    drop(router);
+}
+
+/// It has never read what it was asked for in PCP.
+#[test]
+fn a_router_with_upnp_only_leaves_nothing_at_the_end() {
+    let lab = sealed_lab();
+    let router = ScriptedIgd::start(&lab, LOCATION, |request, stream| {
+        answer_upnp(request, "11.22.33.1", stream);
+    });
+    let home = HomeServer::within(lab, &["-r", "60000", "--port-mapping", "auto"]);
+    home.server
+        .log_with("(UPnP) forwards from 11.22.33.1 to 192.168.77.2: port 21 to the control port");
+    home.finish_with(|log| assert!(!log.contains("may stay open"), "{log}"));
     drop(router);
 }
 

@@ -281,7 +281,38 @@ fn the_answers_of_another_router_are_forgotten() {
         address: Ipv4Addr::new(192, 168, 77, 30),
         ..ROUTER
     };
-    assert_eq!(ledger.held_at(other), BTreeMap::new());
+    assert_eq!(ledger.held_at(other, &job()), BTreeMap::new());
     ledger.forget_other(other);
     assert_eq!(ledger.update().mappings, PortMappings::default());
+}
+
+/// Until the round is over, clients outside would be given an address that is gone.
+#[test]
+fn the_first_answers_that_are_others_are_reported() {
+    let mut ledger = Ledger::default();
+    let last = result("203.0.113.1", &ALL);
+    ledger.on_result(MappingProtocol::Pcp, ROUTER, &job(), last.clone(), None);
+    let other = Router {
+        address: Ipv4Addr::new(192, 168, 77, 30),
+        ..ROUTER
+    };
+    let public = |protocol, router, result| {
+        let update = ledger.on_answers(protocol, router, &job(), result)?;
+        update.mappings.public
+    };
+    let pcp = MappingProtocol::Pcp;
+    let new = result("203.0.113.2", &ALL[..2]);
+    assert_eq!(public(pcp, ROUTER, last.clone()), None);
+    assert_eq!(
+        public(pcp, ROUTER, new),
+        Some(Ipv4Addr::new(203, 0, 113, 2))
+    );
+    let same = Some(Ipv4Addr::new(203, 0, 113, 1));
+    assert_eq!(public(pcp, other, last.clone()), same);
+    assert_eq!(public(MappingProtocol::Upnp, ROUTER, last.clone()), same);
+    let restarted = PassResult {
+        restarted: true,
+        ..last
+    };
+    assert_eq!(public(pcp, ROUTER, restarted), same);
 }

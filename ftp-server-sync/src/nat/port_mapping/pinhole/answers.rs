@@ -40,15 +40,16 @@ impl PinholeAnswers {
         }
     }
 
+    /// The round has begun at `start`: the first openings are as old.
     pub(super) fn on_result(
         &mut self,
         protocol: MappingProtocol,
         job: &MappingJob,
         result: PinholeResult,
-        now: Instant,
+        start: Instant,
     ) {
         self.wanted.clone_from(&job.ports);
-        self.ends_at = (!result.is_off).then(|| now + result.lease);
+        self.ends_at = (!result.is_off).then(|| start + result.lease);
         self.last = Some((protocol, result));
         self.ended = false;
         self.trouble = None;

@@ -27,6 +27,9 @@ pub(super) struct PinholeClient {
     made: BTreeSet<u16>,
     /// What it is to be asked for next: a crash must not come between the request and the record.
     intended: BTreeSet<u16>,
+    /// The router speaks the protocol, or did so in an earlier run: requests without an answer may
+    /// have arrived.
+    has_answered: bool,
 }
 
 /// What the router has answered about all ports.
@@ -55,7 +58,26 @@ impl PinholeClient {
             firewall: None,
             made: BTreeSet::new(),
             intended: BTreeSet::new(),
+            has_answered: false,
         }
+    }
+
+    /// The router has answered in another protocol: it does not speak this one if it never has.
+    pub(super) fn forget_unheard(&mut self) {
+        if !self.has_answered {
+            self.made.clear();
+        }
+    }
+
+    /// Whether the router may have read what it was asked for.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Takes what another client for the same router may have left there.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.made.extend(other.made);
+        self.has_answered |= other.has_answered;
     }
 
     /// What it may have left open, as a former run of the server has recorded it.
@@ -77,6 +99,7 @@ impl PinholeClient {
                 Some(client) => drop(client.made.insert(mapping.inner)),
                 None => {
                     let mut client = Self::new(mapping.protocol, router, secret);
+                    client.has_answered = true;
                     client.made.insert(mapping.inner);
                     clients.push(client);
                 }
@@ -189,6 +212,7 @@ impl PinholeClient {
         not_at_the_end(link)?;
         // If it fails, the router may have restarted, and is looked for again next time.
         let status = firewall.status()?;
+        self.has_answered = true;
         self.firewall = Some(firewall);
         match status {
             FirewallStatus::Off => Ok(true),
@@ -207,6 +231,7 @@ impl PinholeClient {
         lease: Duration,
     ) -> Result<Duration, MappingFailure> {
         let answer = self.ask_for(link, port, lease);
+        self.has_answered |= !matches!(answer, Err(MappingFailure::NoAnswer(_)));
         // Without an answer, the request has arrived perhaps.
         if let Ok(_) | Err(MappingFailure::NoAnswer(_)) = &answer {
             self.made.insert(port);

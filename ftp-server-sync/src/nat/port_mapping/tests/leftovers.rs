@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
 
-use super::scripted::{ScriptedRouter, SharedTable, honest};
-use crate::nat::port_mapping::nonce::NonceSecret;
+use super::scripted::{ScriptedRouter, SharedTable, address, honest};
 use crate::nat::port_mapping::state_lock::StateLock;
 use crate::nat::port_mapping::update::MapperEvent;
 use crate::nat::port_mapping::worker::PortMapper;
@@ -27,7 +26,8 @@ fn off(directory: &Path) -> PortMapping {
 
 fn record(directory: &Path, number: u8) {
     let line = |inner: u16, outer: u16| {
-        format!("NAT-PMP 127.0.{number}.1 0 127.0.{number}.2 {inner} {outer}\n")
+        let (router, own) = (address(number), address(number + 1));
+        format!("NAT-PMP {router} 0 {own} {inner} {outer}\n")
     };
     let text = line(2121, 21) + &line(60_000, 60_000);
     fs::write(directory.join("port-mappings"), text).unwrap();
@@ -46,23 +46,35 @@ fn lines(events: &Receiver<MapperEvent>) -> Vec<String> {
     }
 }
 
+/// Each attempt that follows reports too, without a line.
+fn wait_for_removal(events: &Receiver<MapperEvent>, directory: &Path) {
+    while directory.join("port-mappings").exists() {
+        let event = events.recv_timeout(Duration::from_secs(60)).unwrap();
+        let MapperEvent::Changed(update) = event else {
+            panic!("{event:?}");
+        };
+        assert!(update.lines.is_empty(), "{:?}", update.lines);
+    }
+}
+
 #[test]
 fn ports_of_an_earlier_run_are_removed_without_the_flag() {
     let directory = tempfile::tempdir().unwrap();
     let table = SharedTable::default();
     table.lock().unwrap().mapped = [(2121, 21), (60_000, 60_000)].into();
-    let _router = ScriptedRouter::start(91, {
+    let _router = ScriptedRouter::start(31, {
         let table = table.clone();
         move |request| Some(honest(&table, request))
     });
-    record(directory.path(), 91);
+    record(directory.path(), 31);
     let (sender, events) = unbounded();
     let mapper = PortMapper::start(&off(directory.path()), None, move |event| {
         let _ = sender.send(event);
     });
-    let line = "the router 127.0.91.1 had ports open for an earlier run of this server, and closes those \
+    let router = address(31);
+    let line = "had ports open for an earlier run of this server, and closes those \
                 that are not wanted any more: 21, 60000";
-    assert_eq!(lines(&events), [line]);
+    assert_eq!(lines(&events), [format!("the router {router} {line}")]);
     assert!(table.lock().unwrap().mapped.is_empty());
     assert!(!directory.path().join("port-mappings").exists());
     drop(mapper);
@@ -77,7 +89,7 @@ fn a_silent_router_is_asked_again_for_the_removal() {
     let table = SharedTable::default();
     table.lock().unwrap().mapped = [(2121, 21), (60_000, 60_000)].into();
     let asked = Arc::new(AtomicUsize::new(0));
-    let _router = ScriptedRouter::start(92, {
+    let _router = ScriptedRouter::start(33, {
         let (table, asked) = (table.clone(), asked.clone());
         move |request| {
             // Two ports, each twice.
@@ -85,23 +97,18 @@ fn a_silent_router_is_asked_again_for_the_removal() {
             (!is_silent).then(|| honest(&table, request))
         }
     });
-    record(directory.path(), 92);
+    record(directory.path(), 33);
     let (sender, events) = unbounded();
     let mapper = PortMapper::start(&off(directory.path()), None, move |event| {
         let _ = sender.send(event);
     });
-    let line = "the router 127.0.92.1 has ports open for an earlier run of this server, and does not \
+    let router = address(33);
+    let line = "has ports open for an earlier run of this server, and does not \
                 confirm that it closes them: 21, 60000; it is asked again; close them in its settings if \
                 they lead anywhere after an hour";
-    assert_eq!(lines(&events), [line]);
-    // The attempt that follows reports too.
-    let next = events.recv_timeout(Duration::from_secs(60)).unwrap();
-    let MapperEvent::Changed(update) = next else {
-        panic!("{next:?}");
-    };
-    assert!(update.lines.is_empty());
+    assert_eq!(lines(&events), [format!("the router {router} {line}")]);
+    wait_for_removal(&events, directory.path());
     assert!(table.lock().unwrap().mapped.is_empty());
-    assert!(!directory.path().join("port-mappings").exists());
     drop(mapper);
 }
 
@@ -109,10 +116,8 @@ fn a_silent_router_is_asked_again_for_the_removal() {
 #[test]
 fn ports_of_another_server_that_runs_are_left() {
     let directory = tempfile::tempdir().unwrap();
-    let nonce = directory.path().join("port-mapping-nonce");
-    NonceSecret::load(&nonce).unwrap();
-    let _lock = StateLock::take(&nonce).unwrap();
-    record(directory.path(), 93);
+    let _lock = StateLock::take(&directory.path().join("port-mapping-lock")).unwrap();
+    record(directory.path(), 35);
     let before = fs::read_to_string(directory.path().join("port-mappings")).unwrap();
     let (sender, events) = unbounded();
     let mapper = PortMapper::start(&off(directory.path()), None, move |event| {
@@ -123,4 +128,27 @@ fn ports_of_another_server_that_runs_are_left() {
     assert!(matches!(events[..], [MapperEvent::Ended]), "{events:?}");
     let after = fs::read_to_string(directory.path().join("port-mappings")).unwrap();
     assert_eq!(after, before);
+}
+
+/// The other one crashes later: what it has left is removed then.
+#[test]
+fn the_ports_of_a_server_that_ends_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let table = SharedTable::default();
+    table.lock().unwrap().mapped = [(2121, 21), (60_000, 60_000)].into();
+    let _router = ScriptedRouter::start(37, {
+        let table = table.clone();
+        move |request| Some(honest(&table, request))
+    });
+    let lock = StateLock::take(&directory.path().join("port-mapping-lock")).unwrap();
+    record(directory.path(), 37);
+    let (sender, events) = unbounded();
+    let mapper = PortMapper::start(&off(directory.path()), None, move |event| {
+        let _ = sender.send(event);
+    });
+    drop(lock);
+    let lines = lines(&events);
+    assert!(lines[0].contains("closes those"), "{lines:?}");
+    assert!(table.lock().unwrap().mapped.is_empty());
+    drop(mapper);
 }

@@ -19,6 +19,9 @@ struct State {
     address: &'static str,
     is_mapped: bool,
     shows_entries: bool,
+    description: &'static str,
+    /// Requests that change something.
+    changes: usize,
 }
 
 fn answer(state: &mut State, request: &str) -> (u16, String) {
@@ -31,22 +34,21 @@ fn answer(state: &mut State, request: &str) -> (u16, String) {
         if !state.shows_entries || !state.is_mapped {
             return fault(714);
         }
-        let values = "<NewInternalClient>127.0.0.1</NewInternalClient><NewInternalPort>2121\
-                      </NewInternalPort><NewPortMappingDescription>ftp-server-sync\
-                      </NewPortMappingDescription>";
-        return (200, values.to_owned());
+        let description = state.description;
+        let values = format!(
+            "<NewInternalClient>127.0.0.1</NewInternalClient><NewInternalPort>2121\
+             </NewInternalPort><NewPortMappingDescription>{description}\
+             </NewPortMappingDescription>"
+        );
+        return (200, values);
     }
-    state.is_mapped |= request.contains("#AddPortMapping");
+    state.changes += 1;
+    state.is_mapped = request.contains("#AddPortMapping");
     (200, String::new())
 }
 
-#[test]
-fn a_router_that_has_forgotten_something_is_noticed() {
-    let state = Arc::new(Mutex::new(State {
-        address: "203.0.113.1",
-        is_mapped: false,
-        shows_entries: true,
-    }));
+/// A client that has found the router.
+fn client(state: &Arc<Mutex<State>>) -> (RouterClient, Link, ScriptedHttp) {
     let http = ScriptedHttp::start(Ipv4Addr::LOCALHOST.into(), {
         let state = state.clone();
         move |request| answer(&mut state.lock().unwrap(), request)
@@ -59,8 +61,54 @@ fn a_router_that_has_forgotten_something_is_noticed() {
     let public = PublicSide::of([203, 0, 113, 1].into()).unwrap();
     let secret = NonceSecret::random().unwrap();
     let client = RouterClient::new(MappingProtocol::Upnp, router, &secret);
-    let mut client = client.found(service, public);
-    let (mut link, _) = Link::new(Arc::new(AtomicBool::new(false))).unwrap();
+    let (link, _) = Link::new(Arc::new(AtomicBool::new(false))).unwrap();
+    (client.found(service, public), link, http)
+}
+
+fn state(is_mapped: bool, description: &'static str) -> Arc<Mutex<State>> {
+    Arc::new(Mutex::new(State {
+        address: "203.0.113.1",
+        is_mapped,
+        shows_entries: true,
+        description,
+        changes: 0,
+    }))
+}
+
+/// The server knows what it has made.
+#[test]
+fn a_router_may_store_another_description() {
+    let state = state(false, "UPnP: NAS");
+    let (mut client, mut link, _http) = client(&state);
+    for expected in [1, 2] {
+        let wanted = OuterNumber::Exact(21);
+        let granted = client.map(&mut link, 2121, wanted, PortMapping::LEASE_DEFAULT);
+        assert!(!granted.unwrap().is_foreign);
+        assert_eq!(state.lock().unwrap().changes, expected);
+    }
+    client.unmap(&mut link, 2121, 21).unwrap();
+    assert!(!state.lock().unwrap().is_mapped);
+    assert!(!client.has_mappings());
+}
+
+/// The operator has made it for the same port.
+#[test]
+fn a_mapping_of_someone_else_is_left() {
+    let state = state(true, "by hand");
+    let (mut client, mut link, _http) = client(&state);
+    let wanted = OuterNumber::Exact(21);
+    for _ in 0..2 {
+        let granted = client.map(&mut link, 2121, wanted, PortMapping::LEASE_DEFAULT);
+        assert!(granted.unwrap().is_foreign);
+    }
+    client.unmap(&mut link, 2121, 21).unwrap();
+    assert_eq!(state.lock().unwrap().changes, 0);
+}
+
+#[test]
+fn a_router_that_has_forgotten_something_is_noticed() {
+    let state = state(false, "ftp-server-sync");
+    let (mut client, mut link, http) = client(&state);
     let set = |change: &dyn Fn(&mut State)| change(&mut state.lock().unwrap());
     assert!(client.is_unchanged(&link));
     let wanted = OuterNumber::Exact(21);

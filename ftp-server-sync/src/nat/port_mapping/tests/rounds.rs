@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::scripted::{ScriptedRouter, SharedTable, honest};
+use super::scripted::{ScriptedRouter, SharedTable, address, honest};
 use crate::nat::port_mapping::client::RouterClient;
 use crate::nat::port_mapping::job::{MappingJob, PortPurpose, WantedPort};
 use crate::nat::port_mapping::ledger::Ledger;
@@ -63,7 +63,7 @@ impl Asking {
     }
 
     fn round(&mut self, held: &BTreeMap<u16, u16>, on_event: impl Fn(MapperEvent)) -> PassResult {
-        let mut record = RecordFile::read(self.job.record_file.clone());
+        let mut record = RecordFile::read(self.job.record_file.clone(), None);
         let mut progress = RoundProgress {
             record: &mut record,
             others: Vec::new(),
@@ -85,16 +85,22 @@ impl Asking {
 /// A crash within the round leaves nothing that the next start does not know.
 #[test]
 fn a_port_is_recorded_before_the_router_is_asked() {
-    for (number, protocol) in [(81, MappingProtocol::NatPmp), (82, MappingProtocol::Pcp)] {
+    for (number, protocol) in [(11, MappingProtocol::NatPmp), (13, MappingProtocol::Pcp)] {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("port-mappings");
-        let (table, seen) = (SharedTable::default(), Arc::new(Mutex::new(Vec::new())));
+        let (table, seen) = (
+            SharedTable::default(),
+            Arc::new(Mutex::new(BTreeMap::new())),
+        );
         let router = ScriptedRouter::start(number, {
             let (file, table, seen) = (file.clone(), table.clone(), seen.clone());
             move |request| {
                 if request.len() > 2 {
                     let text = fs::read_to_string(&file).unwrap_or_default();
-                    seen.lock().unwrap().push(text);
+                    let at = if request[0] == 2 { 40 } else { 4 };
+                    let port = u16::from_be_bytes([request[at], request[at + 1]]);
+                    // A request may be repeated.
+                    seen.lock().unwrap().entry(port).or_insert(text);
                 }
                 Some(honest(&table, request))
             }
@@ -102,12 +108,12 @@ fn a_port_is_recorded_before_the_router_is_asked() {
         let mut asking = Asking::new(protocol, router, job(2, &file));
         asking.round(&BTreeMap::new(), |_| ());
         let seen = seen.lock().unwrap();
-        assert_eq!(seen.len(), 3);
-        let line = |inner: u16, outer: u16| {
-            format!("{protocol} 127.0.{number}.1 0 127.0.{number}.2 {inner} {outer}\n")
-        };
+        let (router, own) = (address(number), address(number + 1));
+        let line =
+            |inner: u16, outer: u16| format!("{protocol} {router} 0 {own} {inner} {outer}\n");
         let expected = line(2121, 21) + &line(60_000, 60_000) + &line(60_001, 60_001);
-        assert_eq!(*seen, [expected.clone(), expected.clone(), expected]);
+        let each = [2121, 60_000, 60_001].map(|port| (port, expected.clone()));
+        assert_eq!(*seen, BTreeMap::from(each));
     }
 }
 
@@ -115,7 +121,7 @@ fn a_port_is_recorded_before_the_router_is_asked() {
 /// its own again, and nothing else is left at the router.
 #[test]
 fn a_control_port_returns_to_its_own_number() {
-    for (number, protocol) in [(83, MappingProtocol::NatPmp), (84, MappingProtocol::Pcp)] {
+    for (number, protocol) in [(15, MappingProtocol::NatPmp), (17, MappingProtocol::Pcp)] {
         let directory = tempfile::tempdir().unwrap();
         let table = SharedTable::default();
         table.lock().unwrap().taken.insert(21);
@@ -141,7 +147,7 @@ fn a_control_port_returns_to_its_own_number() {
 fn the_first_answers_are_in_force_before_the_round_is_over() {
     let directory = tempfile::tempdir().unwrap();
     let table = SharedTable::default();
-    let router = ScriptedRouter::start(85, {
+    let router = ScriptedRouter::start(19, {
         let table = table.clone();
         move |request| Some(honest(&table, request))
     });
@@ -153,12 +159,10 @@ fn the_first_answers_are_in_force_before_the_round_is_over() {
             panic!("{event:?}");
         };
         assert!(update.mappings.public.is_some());
-        let requests = table.lock().unwrap().requests;
+        let asked = table.lock().unwrap().mapped.len();
         let (outer, left_out) = (update.mappings.outer.len(), update.mappings.left_out.len());
         let lines = update.lines.len();
-        reports
-            .borrow_mut()
-            .push([requests, outer, left_out, lines]);
+        reports.borrow_mut().push([asked, outer, left_out, lines]);
     };
     let result = asking.round(&BTreeMap::new(), on_event);
     assert_eq!(result.granted.len(), 61);
@@ -170,4 +174,31 @@ fn the_first_answers_are_in_force_before_the_round_is_over() {
         [33, 32, 28, 0],
     ];
     assert_eq!(*reports.borrow(), expected);
+}
+
+/// Some of the old numbers are those that other ports get.
+#[test]
+fn passive_ports_follow_other_numbers() {
+    for (number, protocol) in [(21, MappingProtocol::NatPmp), (23, MappingProtocol::Pcp)] {
+        let directory = tempfile::tempdir().unwrap();
+        let table = SharedTable::default();
+        let router = ScriptedRouter::start(number, {
+            let table = table.clone();
+            move |request| Some(honest(&table, request))
+        });
+        let at = router.router;
+        let mut asking = Asking::new(protocol, router, job(2, &directory.path().join("record")));
+        let mut ledger = Ledger::default();
+        for first in [60_000, 60_001, 60_001, 50_000] {
+            for port in &mut asking.job.ports[1..] {
+                port.outer = first + (port.inner - 60_000);
+            }
+            let held = ledger.held_at(at, &asking.job);
+            let result = asking.round(&held, |_| ());
+            let expected = BTreeMap::from([(2121, 21), (60_000, first), (60_001, first + 1)]);
+            assert_eq!(result.granted, expected, "{protocol}");
+            assert_eq!(table.lock().unwrap().mapped, expected, "{protocol}");
+            ledger.on_result(protocol, at, &asking.job, result, None);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -18,15 +19,15 @@ pub(in crate::nat::port_mapping) struct ScriptedRouter {
 }
 
 impl ScriptedRouter {
-    /// At 127.0.`number`.1; the machine that asks it is 127.0.`number`.2. Tests run at the same
-    /// time: each has its own number.
+    /// At [`address`] of the number; the machine that asks it has that of the number above. Tests
+    /// run at the same time: each has its own numbers.
     pub(in crate::nat::port_mapping) fn start(
         number: u8,
         mut answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
     ) -> Self {
         let router = Router {
-            address: [127, 0, number, 1].into(),
-            own: [127, 0, number, 2].into(),
+            address: address(number),
+            own: address(number + 1),
         };
         let socket = UdpSocket::bind((router.address, ROUTER_PORT)).unwrap();
         let wait = Some(Duration::from_millis(50));
@@ -59,6 +60,12 @@ impl Drop for ScriptedRouter {
     }
 }
 
+/// An address of this process alone: the tests of another one may run at the same time.
+pub(in crate::nat::port_mapping) fn address(number: u8) -> Ipv4Addr {
+    let [.., high, low] = process::id().to_be_bytes();
+    [127, high, low, number].into()
+}
+
 /// The mappings of an honest router.
 #[derive(Debug, Default)]
 pub(in crate::nat::port_mapping) struct Table {
@@ -66,8 +73,6 @@ pub(in crate::nat::port_mapping) struct Table {
     pub(in crate::nat::port_mapping) mapped: BTreeMap<u16, u16>,
     /// Numbers of another machine.
     pub(in crate::nat::port_mapping) taken: BTreeSet<u16>,
-    /// Requests for ports so far.
-    pub(in crate::nat::port_mapping) requests: usize,
 }
 
 pub(in crate::nat::port_mapping) type SharedTable = Arc<Mutex<Table>>;
@@ -111,7 +116,7 @@ pub(in crate::nat::port_mapping) fn honest(table: &SharedTable, request: &[u8]) 
     answer.extend([0; 12]);
     answer.extend(&request[24..42]);
     answer.extend(outer.to_be_bytes());
-    let public = std::net::Ipv4Addr::from(PUBLIC).to_ipv6_mapped();
+    let public = Ipv4Addr::from(PUBLIC).to_ipv6_mapped();
     answer.extend(public.octets());
     answer
 }
@@ -125,7 +130,6 @@ impl Table {
             self.mapped.remove(&inner);
             return 0;
         }
-        self.requests += 1;
         // A mapping keeps its number.
         if let Some(outer) = self.mapped.get(&inner) {
             return *outer;

@@ -14,34 +14,38 @@ use crate::nat::port_mapping::update::MapperEvent;
 use crate::net::port_probe::describe_ports;
 
 impl<F: Fn(MapperEvent)> Worker<F> {
-    /// Removes what no round would: in other protocols than those of the job, at other routers, and
-    /// everything if there is no job. A silent router is asked again later.
+    /// Removes what the job does not want: ports, in other protocols than its own, at other
+    /// routers, and everything if there is no job. A round would come to that only after a good
+    /// answer. A silent router is asked again later.
     pub(super) fn remove_unwanted(&mut self) {
         let until = now() + REMOVAL_MAX;
         let job = self.job.as_ref();
         let find = |job: &MappingJob| Router::find(job.interface.as_deref(), &job.listen).ok();
         let router = job.and_then(find);
-        let is_unwanted = |client: &RouterClient| {
+        let is_unwanted = |client: &RouterClient, inner| {
             let is_other = router.is_some_and(|router| router != client.router);
-            is_other || job.is_none_or(|job| !job.protocols.contains(&client.protocol))
+            let is_wanted =
+                |job: &MappingJob| job.protocols.contains(&client.protocol) && job.wants(inner);
+            is_other || !job.is_some_and(is_wanted)
         };
-        let list = |clients: &[RouterClient]| -> Vec<MadeMapping> {
-            let unwanted = clients.iter().filter(|client| is_unwanted(client));
-            unwanted.flat_map(RouterClient::recorded).collect()
+        let list = |client: &RouterClient| -> Vec<MadeMapping> {
+            let recorded = client.recorded();
+            recorded
+                .filter(|made| is_unwanted(client, made.inner))
+                .collect()
         };
-        let mut before = list(&self.abandoned);
+        let clients = self.client.iter().chain(&self.abandoned);
+        let mut before: Vec<MadeMapping> = clients.flat_map(list).collect();
         before.extend(self.pinholes.unwanted(job));
-        for client in self
-            .abandoned
-            .iter_mut()
-            .filter(|client| is_unwanted(client))
-        {
-            if client.has_mappings() && self.link.connect(client.router.ends()).is_ok() {
-                client.unmap_made(&mut self.link, |_, _| true, until);
+        for client in self.client.iter_mut().chain(&mut self.abandoned) {
+            let unwanted: BTreeSet<u16> = list(client).iter().map(|made| made.inner).collect();
+            if !unwanted.is_empty() && self.link.connect(client.router.ends()).is_ok() {
+                client.unmap_made(&mut self.link, |inner, _| unwanted.contains(&inner), until);
             }
         }
         self.pinholes.close_unwanted(&mut self.link, job, until);
-        let mut left = list(&self.abandoned);
+        let clients = self.client.iter().chain(&self.abandoned);
+        let mut left: Vec<MadeMapping> = clients.flat_map(list).collect();
         left.extend(self.pinholes.unwanted(job));
         if let Some(router) = router {
             // Its announcements arrive again.

@@ -52,10 +52,12 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         let Some(job) = self.job.clone() else {
             return;
         };
+        let start = now();
+        let asked = self.ask(&job, start);
         self.last_pass = Some(now());
-        match self.ask(&job) {
-            Ok(Some(pause)) => {
-                self.next_pass = Some(now() + pause);
+        match asked {
+            Ok(Some(next)) => {
+                self.next_pass = Some(next);
                 let client = self.client.as_ref();
                 let announces =
                     client.is_none_or(|client| client.protocol != MappingProtocol::Upnp);
@@ -67,12 +69,13 @@ impl<F: Fn(MapperEvent)> Worker<F> {
                 self.next_pass = Some(now() + retry_pause(self.failures));
                 self.failures = self.failures.saturating_add(1);
                 self.ledger.on_trouble(trouble);
+                self.removal.continue_after(now());
             }
         }
     }
 
-    /// The time until the next round; `None`: the thread is to end.
-    fn ask(&mut self, job: &MappingJob) -> Result<Option<Duration>, Trouble> {
+    /// When the next round is due; `None`: the thread is to end.
+    fn ask(&mut self, job: &MappingJob, start: Instant) -> Result<Option<Instant>, Trouble> {
         let router = Router::find(job.interface.as_deref(), &job.listen);
         let router = router.map_err(Trouble::NoRouter)?;
         let connected = self.link.connect(router.ends());
@@ -91,15 +94,17 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             match result {
                 Ok(result) => {
                     let pause = self.pause_after(protocol, &result);
-                    let lease_end = now() + result.lease;
+                    // The first mappings are as old as the round.
+                    let lease_end = start + result.lease;
                     let until = now() + REMOVAL_MAX;
                     remove_replaced(&mut client, &mut self.link, job, &result, until);
                     let ends_at = (!client.is_permanent()).then_some(lease_end);
                     self.ledger
                         .on_result(protocol, router, job, result, ends_at);
                     self.abandoned.extend(self.client.replace(client));
+                    self.forget_unheard(router);
                     self.remove_elsewhere(router, job, until);
-                    return Ok(Some(pause));
+                    return Ok(Some(renewal_time(protocol, start, now(), pause)));
                 }
                 Err(failure) => {
                     let is_ending = matches!(failure, MappingFailure::NoAnswer(NoAnswer::Ending));
@@ -149,8 +154,18 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             job,
             on_event: &self.on_event,
         };
-        let held = self.ledger.held_at(client.router);
+        let held = self.ledger.held_at(client.router, job);
         map_all(client, &mut self.link, job, &held, &mut progress)
+    }
+
+    /// This router has answered: in the protocols that it has never answered in, it has not read
+    /// what it was asked for.
+    fn forget_unheard(&mut self, router: Router) {
+        let others = self.abandoned.iter_mut();
+        for client in others.filter(|client| client.router == router) {
+            client.forget_unheard();
+        }
+        self.abandoned.retain(RouterClient::has_mappings);
     }
 
     /// A router with UPnP announces neither a restart nor another address in a way that is heard
@@ -180,6 +195,17 @@ impl<F: Fn(MapperEvent)> Worker<F> {
     }
 }
 
+/// When mappings of a round between these times are renewed: not at once after a long one.
+fn renewal_time(
+    protocol: MappingProtocol,
+    start: Instant,
+    end: Instant,
+    pause: Duration,
+) -> Instant {
+    let least = renewal_pause(protocol, Duration::ZERO);
+    (start + pause).max(end + least.min(pause))
+}
+
 /// Those of a round before: ports that are not wanted any more, and other numbers of the same
 /// ports.
 fn remove_replaced(
@@ -200,3 +226,24 @@ fn remove_replaced(
 const LOOK_PAUSE: Duration = Duration::from_secs(300);
 /// Clients that may have left mappings.
 const ABANDONED_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_mapping_of_a_long_round_is_renewed_in_time() {
+        let check = |taken: u64, pause: u64, expected: u64| {
+            let start = now();
+            let after = |seconds| start + Duration::from_secs(seconds);
+            let pause = Duration::from_secs(pause);
+            let found = renewal_time(MappingProtocol::Pcp, start, after(taken), pause);
+            assert_eq!(found, after(expected));
+        };
+        check(0, 1800, 1800);
+        check(600, 1800, 1800);
+        // The router needs some rest.
+        check(1799, 1800, 1803);
+        check(4000, 1800, 4004);
+    }
+}
