@@ -167,10 +167,11 @@ impl Prepared {
             }
             Plan::NewInPlace(target) => {
                 let file = quota.create(|| target.open(CREATE_NEW, NEW_FILE_MODE))?;
+                // First: it may be renamed at once, and another upload find it under that name.
+                lock_file(&file).map_err(io::Error::other)?;
                 let mut file = InPlace::new(target, file, true);
                 quota.begin_in_place(&mut file, |_| Ok(()))?;
                 apply_umask(file.file(), umask)?;
-                lock_file(file.file()).map_err(io::Error::other)?;
                 Place::InPlace(file)
             }
             Plan::InPlace(mut file) => {
