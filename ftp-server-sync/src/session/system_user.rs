@@ -154,8 +154,8 @@ impl ServerState {
         !self.user_sessions.of_system().is_empty()
     }
 
-    /// Asks the system again about its users who are logged in, which may take long. Sessions of those who are gone, or
-    /// have another number or home, end when they take the new settings.
+    /// Asks the system again about its users who are logged in, which may take long. Sessions of
+    /// those who are gone, or have another number or home, end when they take the new settings.
     pub(crate) fn check_system_users(&self) {
         for session in self.user_sessions.of_system() {
             if !session.user.is_still_there() {
