@@ -7,7 +7,7 @@ use std::time::Instant;
 use log::{error, info};
 
 use super::Server;
-use super::reload::log_findings;
+use super::findings::log_findings;
 use crate::nat::diagnose::certificate::certificate_findings;
 use crate::tls::Identity;
 

@@ -8,9 +8,9 @@ use crossbeam_channel::RecvTimeoutError;
 use ftp_proto::text::printable_word;
 use log::{debug, info, warn};
 
+use super::findings::on_disk;
+use super::fresh_users::read_users;
 use super::reading::{FreshSettings, Reading, Wanted};
-use super::reload::on_disk;
-use super::users::read_users;
 use super::{Server, Shutdown, shares};
 use crate::locks::lock;
 use crate::logging::system_text::SystemText;

@@ -12,10 +12,10 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{CWD, Mode, OFlags};
 
+use super::findings::on_disk;
+use super::fresh_users::{FreshUsers, read_users};
 use super::handle::{Handle, Message};
-use super::reload::on_disk;
 use super::shares;
-use super::users::{FreshUsers, read_users};
 use crate::locks::lock;
 use crate::nat::evidence::Evidence;
 use crate::session::Current;

@@ -12,24 +12,20 @@ use ftp_proto::Masquerade;
 use log::{Level, error, info, log, warn};
 
 use super::fd_limit::DescriptorLimit;
+use super::findings::{log_findings, on_disk, with_networks};
 use super::handle::Message;
 use super::reading::Wanted;
 use super::{Server, Shutdown, hooks, sandbox, shares};
-use crate::fs::mounts::UnmountedShare;
-use crate::fs::root::unwritable;
-use crate::fs::upload_limits::lacks_space;
 use crate::logging::system_text::SystemText;
 use crate::nat::address_source::LogLine;
 use crate::nat::address_source::answer::LookupResult;
 use crate::nat::address_source::lookup::look_up;
 use crate::nat::diagnose::diagnose;
-use crate::nat::evidence::{Evidence, SandboxEvidence};
-use crate::nat::finding::{Finding, Severity};
+use crate::nat::evidence::Evidence;
 use crate::nat::summary::summary;
-use crate::nat::user_problems::user_findings;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
-use crate::privileges::{self, ProcessRights};
+use crate::privileges;
 use crate::session::Current;
 use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
@@ -267,7 +263,7 @@ impl Server {
         }
         let new = old.with_interfaces(interfaces);
         let changes = changes_between(&old.config.masquerade, &new.config.masquerade);
-        // Without a look at disks: one that does not answer would hold this thread, and the networks
+        // Without a look at disks: one that does not answer would hold this thread, and networks
         // change nothing there.
         let known = diagnose(&old.settings, &with_networks(&old, Evidence::default()));
         let mut found = diagnose(&new.settings, &with_networks(&new, Evidence::default()));
@@ -277,47 +273,6 @@ impl Server {
             info!("{line}");
         }
         log_findings(found);
-    }
-}
-
-/// The state of this machine without a look at its ports. This looks at disks.
-pub(super) fn evidence(current: &Current) -> Evidence {
-    let others = Evidence {
-        own_files_inside: current.share.own_files_inside(),
-        ..on_disk(&current.settings)
-    };
-    with_networks(current, others)
-}
-
-fn with_networks(current: &Current, others: Evidence) -> Evidence {
-    Evidence {
-        interfaces: current.interfaces.clone(),
-        known: current.known.clone(),
-        ..others
-    }
-}
-
-/// What is found out about the settings alone, and about the directories and files in them. One on
-/// a disk that does not answer holds this thread.
-pub(super) fn on_disk(settings: &Settings) -> Evidence {
-    Evidence {
-        password_exposures: settings.password_exposures(),
-        users: user_findings(settings),
-        unmounted_share: UnmountedShare::find(&settings.directory),
-        lacks_space: lacks_space(&settings.uploads, &settings.directory),
-        unwritable: unwritable(&settings.directory),
-        rights: ProcessRights::read(settings),
-        sandbox: SandboxEvidence::in_force(),
-        ..Evidence::default()
-    }
-}
-
-pub(super) fn log_findings(found: Vec<Finding>) {
-    for finding in found {
-        match finding.severity {
-            Severity::Failure | Severity::Risk => warn!("{finding}"),
-            Severity::Note => info!("{finding}"),
-        }
     }
 }
 

@@ -159,11 +159,22 @@ impl UploadQuota {
         Ok(())
     }
 
-    /// Counts the size that the file has now: less was written than was taken, or it was cut.
-    pub(super) fn count_size(&mut self, file: &InPlace) {
+    /// Counts the size that the file has at the end: less was written than was taken, or it was
+    /// cut. To be called while the file is locked: the next upload of this file would find that
+    /// another one writes to it, and not be counted.
+    pub(super) fn count_size_at_end(&mut self, file: &InPlace) {
         let usage = self.usage();
-        let _change = usage.change();
+        let change = usage.change();
         self.count_size_within_change(file);
+        drop(change);
+        self.end_in_place();
+    }
+
+    fn end_in_place(&mut self) {
+        let written = self.in_place.take();
+        if let Some(identity) = written.and_then(|written| written.identity) {
+            self.usage.end_to_write(identity);
+        }
     }
 
     fn count_size_within_change(&mut self, file: &InPlace) {
@@ -182,9 +193,6 @@ impl UploadQuota {
 impl Drop for UploadQuota {
     fn drop(&mut self) {
         self.usage.release(self.pending);
-        let written = self.in_place.take();
-        if let Some(identity) = written.and_then(|written| written.identity) {
-            self.usage.end_to_write(identity);
-        }
+        self.end_in_place();
     }
 }

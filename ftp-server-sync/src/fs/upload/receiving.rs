@@ -110,7 +110,7 @@ impl Receiving {
                 result.map_err(|error| (error.into(), staged.kept()))
             }
             Place::InPlace(in_place) => {
-                self.quota.count_size(&in_place);
+                self.quota.count_size_at_end(&in_place);
                 let result = in_place.complete(sync);
                 result.map_err(|(error, kept)| (error.into(), kept))
             }
@@ -142,7 +142,7 @@ impl Receiving {
                 }
             }
             Place::InPlace(in_place) => {
-                self.quota.count_size(&in_place);
+                self.quota.count_size_at_end(&in_place);
                 if in_place.is_new() && !keeps {
                     in_place.remove();
                     Kept::Nothing
