@@ -26,6 +26,7 @@ use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::{Evidence, SandboxEvidence};
 use crate::nat::finding::{Finding, Severity};
 use crate::nat::summary::summary;
+use crate::nat::hook_problems::hook_findings;
 use crate::nat::user_problems::user_findings;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
@@ -278,7 +279,11 @@ pub(super) fn evidence(current: &Current) -> Evidence {
         known: current.known.clone(),
         own_files_inside: current.share.own_files_inside(),
         password_exposures: current.settings.password_exposures(),
-        users: user_findings(&current.settings),
+        users: [
+            user_findings(&current.settings),
+            hook_findings(&current.settings),
+        ]
+        .concat(),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
         lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
         unwritable: unwritable(&current.settings.directory),

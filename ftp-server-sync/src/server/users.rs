@@ -12,6 +12,7 @@ use super::reload::{evidence, log_findings};
 use super::sandbox::check_change;
 use super::shares::lines;
 use crate::accounts::users_file::FileUser;
+use crate::logging::counted::counted;
 use crate::logging::system_text::SystemText;
 use crate::nat::diagnose::diagnose;
 use crate::privileges::check_start;
@@ -37,7 +38,8 @@ impl Server {
                 let mut found = diagnose(&new.settings, &evidence(&new));
                 found.retain(|finding| !known.contains(finding));
                 let count = new.settings.users.of_file().len();
-                info!("took the changed file of --users, which has {count} users now");
+                let count = counted(count as u64, "user");
+                info!("took the changed file of --users, which has {count} now");
                 for line in changes(&current.settings.users, &new.settings.users) {
                     info!("--users: {line}");
                 }

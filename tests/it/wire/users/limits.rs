@@ -138,6 +138,13 @@ fn a_login_without_its_home() {
     }
     scene.make(&["anna/"]);
     scene.client("anna").expect_in_step();
+    let home = scene.homes.join("anna");
+    let log = scene.server.finish();
+    let line = format!(
+        "login as anna refused: the home {} cannot be used: no such file or directory; create it",
+        home.display()
+    );
+    assert_eq!(log.matches(&line).count(), 2, "{log}");
 }
 
 #[test]
@@ -184,6 +191,17 @@ fn sizes_names_and_modes_of_a_user() {
     boris.command("SIZE a.tmp", 550);
     boris.command("SIZE a.bak", 550);
     assert!(is_done(&mut boris, "RETR a.txt"));
+    let log = scene.server.finish();
+    for (command, name, hint) in [
+        ("STOR", "a11", "--max-upload-size"),
+        ("STOR", "b21", "option max-upload-size in --users"),
+        ("SIZE", "a.tmp", "--hide"),
+        ("SIZE", "a.bak", "option hide in --users"),
+    ] {
+        let (start, end) = (format!("{command} /{name} "), format!("(see {hint})"));
+        let is_it = |line: &str| line.contains(&start) && line.contains(&end);
+        assert!(log.lines().any(is_it), "{command} {name}: {log}");
+    }
 }
 
 /// Two sessions together get what one gets: 100 KB a second, after the first quarter of a second.
