@@ -313,7 +313,10 @@ mod tests {
         let above = directory.path().join("missing");
         let home = above.join("anna");
         let problem = home_problem(&home, true, true).unwrap();
-        let part = format!("the directory above it, {}, does not exist", above.display());
+        let part = format!(
+            "the directory above it, {}, does not exist",
+            above.display()
+        );
         assert!(problem.contains(&part), "{problem}");
         let error = create_home(&home).unwrap_err();
         let line = creation_failure(&home, &error);

@@ -161,8 +161,14 @@ mod tests {
             }
             let found = server.exposure(&hook);
             let end = expected.map(|(cure, path)| format!("; {cure} {}", path.display()));
-            let ends = found.iter().zip(&end).all(|(found, end)| found.ends_with(end));
-            assert!(found.is_some() == end.is_some() && ends, "{modes:?}: {found:?}");
+            let ends = found
+                .iter()
+                .zip(&end)
+                .all(|(found, end)| found.ends_with(end));
+            assert!(
+                found.is_some() == end.is_some() && ends,
+                "{modes:?}: {found:?}"
+            );
         };
         check(server, [0o755, 0o755], None);
         check(server, [0o775, 0o775], None);

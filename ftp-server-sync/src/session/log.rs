@@ -21,7 +21,8 @@ use log::{Level, debug, info, log, log_enabled, warn};
 use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
 use super::hints::{
-    DENY_COMMANDS, FREE_SPACE_MIN, MAX_UPLOAD_SIZE, MAX_UPLOAD_SIZE_OF_USER, QUOTA, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
+    DENY_COMMANDS, FREE_SPACE_MIN, MAX_UPLOAD_SIZE, MAX_UPLOAD_SIZE_OF_USER, QUOTA,
+    REQUIRE_CLOSE_NOTIFY, WRITE, hint,
 };
 use super::stored_paths::StoredPaths;
 use super::subject::{file_request, refused_request};

@@ -181,7 +181,8 @@ impl Connection {
             return;
         };
         let options = &user.options;
-        self.log.set_own_upload_max(options.upload_bytes_max.is_some());
+        self.log
+            .set_own_upload_max(options.upload_bytes_max.is_some());
         quota.set(options.quota);
         let uploads = self.current.share.rules().uploads();
         let uploads = UploadRules {

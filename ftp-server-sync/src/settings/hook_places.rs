@@ -20,7 +20,9 @@ impl Settings {
         // Without a hook, no user of the system is looked up.
         self.hooks.programs().next()?;
         let changed = self.changed_directories();
-        let changed = changed.into_iter().map(|(name, path)| (name, path.to_owned()));
+        let changed = changed
+            .into_iter()
+            .map(|(name, path)| (name, path.to_owned()));
         let changed = changed.chain(self.changed_system_homes(&SystemFiles::default()));
         self.replaceable_in(changed)
     }
@@ -126,7 +128,10 @@ mod tests {
         let settings = settings(&format!("-d /usr --on-event {}", hook.display()));
         let home = |name: &str| [("the home", place.path().join(name))].into_iter();
         let (_, problem) = settings.replaceable_in(home("bob")).unwrap();
-        assert!(problem.contains("/bob, where clients could replace it"), "{problem}");
+        assert!(
+            problem.contains("/bob, where clients could replace it"),
+            "{problem}"
+        );
         assert_eq!(settings.replaceable_in(home("anna")), None);
     }
 }

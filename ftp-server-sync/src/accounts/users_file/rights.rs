@@ -241,8 +241,8 @@ mod tests {
             }
         }
         for text in [
-            "rle", "lre", "wead", "real", "lead", "lread", "readl", "relw", "rwlead", "none", "read",
-            "write", "all", "x",
+            "rle", "lre", "wead", "real", "lead", "lread", "readl", "relw", "rwlead", "none",
+            "read", "write", "all", "x",
         ] {
             assert_eq!(doubt(text.as_bytes()), None, "{text}");
         }

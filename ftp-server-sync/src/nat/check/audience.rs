@@ -65,7 +65,10 @@ fn limits(settings: &Settings) -> Vec<String> {
     let sessions = settings.limits.connections_max;
     let of_each = settings.limits.connections_per_address_max;
     let of_each = of_each.map_or(String::new(), |count| format!(", {count} from one address"));
-    limits.push(format!("at most {}{of_each}", counted(sessions.into(), "session")));
+    limits.push(format!(
+        "at most {}{of_each}",
+        counted(sessions.into(), "session")
+    ));
     limits.extend(names(settings.name_charset));
     if !settings.hidden.is_empty() {
         let patterns = settings.hidden.iter();

@@ -228,6 +228,9 @@ mod tests {
         assert_eq!(no_login(&all_out, true), None);
         assert_eq!(no_login(&settings("-d /usr"), false), None);
         let (_directory, users) = file(&["new:HASH:HOME:read:expires=2999-01-01"]);
-        assert_eq!(no_login(&settings(&format!("--users {users}")), false), None);
+        assert_eq!(
+            no_login(&settings(&format!("--users {users}")), false),
+            None
+        );
     }
 }
