@@ -180,8 +180,8 @@ pub(crate) fn creation_failure(home: &Path, error: &io::Error) -> String {
 /// What it takes to make something in a directory.
 const WRITABLE: Access = Access::WRITE_OK.union(Access::EXEC_OK);
 
-/// The same as [`home_problem`] for a directory of elsewhere in a user's tree. It may come later, such as a disk that
-/// is not mounted yet.
+/// The same as [`home_problem`] for a directory of elsewhere in a user's tree. It may come later,
+/// such as a disk that is not mounted yet.
 pub(crate) fn mount_problem(directory: &Path, stores: bool) -> Option<String> {
     if let Some(unmounted) = UnmountedShare::find(directory)
         && unmounted.is_certain()
