@@ -205,7 +205,7 @@ const fn row(
 pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("ABOR", Verb::Local(LocalVerb::Abor),           Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "abort the running transfer, close an open passive port"),
     row("ACCT", Verb::Local(LocalVerb::Acct),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "account", "accepted; no account is needed"),
-    row("ALLO", Verb::Local(LocalVerb::Allo),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "bytes [R record-bytes]", "ask whether a file of this size fits; no space is reserved"),
+    row("ALLO", Verb::Local(LocalVerb::Allo),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "bytes [R record-bytes]", "ask whether a file of this size can fit; no space is reserved"),
     row("APPE", Verb::Transfer(TransferVerb::Appe),     Argument::Required, Access::AfterLogin, Some(Right::Append),          APPEND,       "path", "append to a file"),
     row("AUTH", Verb::Protection(ProtectionVerb::Auth), Argument::Required, Access::Tls,        None,                         OTHER,        "TLS", "protect the control connection"),
     row("AVBL", Verb::File(FileVerb::Avbl),             Argument::Optional, Access::AfterLogin, Some(Right::Store),           OTHER,        "[path]", "show how many bytes can be stored in a directory"),

@@ -55,7 +55,7 @@ fn another_spelling_of_a_directory_lends_no_rights() {
         fs::create_dir_all(home.join(name)).expect("a directory");
     }
     fs::write(home.join("Closed/file"), "text").expect("a file");
-    let line = "anna:HASH:HOMES/home:all:dir=/Closed,none;quota=1M";
+    let line = "anna:HASH:HOMES/home:all:dir=/Closed,none";
     write_users(&file, &homes, &[line]);
     let flags = ["-i", "127.0.0.1", "-p", "0", "--users", path(&file)];
     let script = "mount --bind \"$0/Closed\" \"$0/closed\"";
