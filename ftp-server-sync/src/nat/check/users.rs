@@ -3,10 +3,11 @@
 use std::os::unix::ffi::OsStrExt;
 
 use ftp_proto::date;
+use ftp_proto::listing::Pattern;
 use ftp_proto::text::{printable, printable_word};
 use ipnet::IpNet;
 
-use crate::accounts::users_file::{FileUser, UserPassword, describe_rights};
+use crate::accounts::users_file::{FileUser, UserOptions, UserPassword, describe_rights};
 use crate::logging::counted::counted;
 use crate::logging::wrap::wrap;
 use crate::nat::summary::names;
@@ -56,6 +57,27 @@ fn description(user: &FileUser) -> String {
     }
     let sessions = options.sessions_max;
     parts.extend(sessions.map(|max| format!("at most {}", counted(max.into(), "session"))));
+    parts.extend(limits(options));
+    parts.extend(hidden_names(&options.hidden));
+    parts.extend(
+        options
+            .charset
+            .map(|charset| names(charset).unwrap_or("names are in UTF-8".to_owned())),
+    );
+    parts.extend(options.umask.map(|umask| format!("umask {umask:03o}")));
+    parts.extend(
+        options
+            .expires
+            .map(|end| format!("until {}", last_day(end))),
+    );
+    parts.extend(networks("from", &options.access.allowed));
+    parts.extend(networks("not from", &options.access.denied));
+    parts.join("; ")
+}
+
+/// The limits on speeds and sizes.
+fn limits(options: &UserOptions) -> Vec<String> {
+    let mut parts = Vec::new();
     let rates = options.rates;
     parts.extend(
         rates
@@ -83,27 +105,15 @@ fn description(user: &FileUser) -> String {
             .files_max
             .map(|max| format!("the home has at most {} (quota)", counted(max, "file"))),
     );
-    if !options.hidden.is_empty() {
-        let patterns = options.hidden.iter();
-        let patterns: Vec<String> = patterns
-            .map(|pattern| printable_word(pattern.text()))
-            .collect();
-        parts.push(format!("hides {} (hide)", patterns.join(", ")));
-    }
-    parts.extend(
-        options
-            .charset
-            .map(|charset| names(charset).unwrap_or("names are in UTF-8".to_owned())),
-    );
-    parts.extend(options.umask.map(|umask| format!("umask {umask:03o}")));
-    parts.extend(
-        options
-            .expires
-            .map(|end| format!("until {}", last_day(end))),
-    );
-    parts.extend(networks("from", &options.access.allowed));
-    parts.extend(networks("not from", &options.access.denied));
-    parts.join("; ")
+    parts
+}
+
+fn hidden_names(patterns: &[Pattern]) -> Option<String> {
+    let shown = patterns
+        .iter()
+        .map(|pattern| printable_word(pattern.text()));
+    let shown: Vec<String> = shown.collect();
+    (!shown.is_empty()).then(|| format!("hides {} (hide)", shown.join(", ")))
 }
 
 /// The day that ends with this second.
