@@ -1,6 +1,7 @@
 //! Text for people: the log, and how lines are laid out.
 
 pub(crate) mod clock;
+pub(crate) mod counted;
 pub(crate) mod fields;
 mod format;
 mod line_queue;

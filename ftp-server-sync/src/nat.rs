@@ -7,6 +7,7 @@ pub(crate) mod diagnose;
 pub(crate) mod evidence;
 pub(crate) mod failure;
 pub(crate) mod finding;
+pub(crate) mod hook_problems;
 pub(crate) mod never_connected_log;
 pub(crate) mod port_mapping;
 pub(crate) mod reached_ports;

@@ -59,6 +59,12 @@ impl Pattern {
         Self { text, tokens }
     }
 
+    /// The pattern as it was read.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// The only name that matches, if the pattern has no wildcards.
     #[must_use]
     pub fn literal(&self) -> Option<&[u8]> {

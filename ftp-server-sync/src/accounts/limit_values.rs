@@ -14,6 +14,11 @@ pub(crate) fn hide(text: &str) -> Result<Pattern, String> {
         let remedy = "give one name, such as @eaDir, or a pattern for names, such as '.Trash*'";
         return Err(format!("not a name; {remedy}"));
     }
+    let is_open = |open: usize| !text[open + 1..].contains(']');
+    if text.rfind('[').is_some_and(is_open) {
+        let problem = "the [ has no ]; close it, or write [[] for the character [";
+        return Err(problem.to_owned());
+    }
     Ok(Pattern::new(text.as_bytes()))
 }
 

@@ -12,6 +12,7 @@ mod shadow;
 mod unfit;
 mod user;
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use ftp_proto::{Account, Rights};
@@ -110,6 +111,17 @@ impl SystemUsers {
         Ok(users
             .filter(|(_, candidate)| is_person(candidate))
             .collect())
+    }
+
+    /// The homes of those in the system's file who may log in, or may later.
+    pub(crate) fn homes(&self, files: &SystemFiles) -> Vec<PathBuf> {
+        let names = files.names().unwrap_or_default();
+        let homes = names.iter().filter_map(|name| {
+            let entry = PasswdEntry::find(name.as_bytes()).ok()??;
+            let user = entry.check(self.group.as_ref(), files).ok()?;
+            Some(user.home)
+        });
+        homes.collect()
     }
 
     fn decide(

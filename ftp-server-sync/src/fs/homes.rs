@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::mounts::UnmountedShare;
 use super::share::Share;
+use crate::logging::system_text::SystemText;
 use crate::settings::file::reason;
 
 /// Shares by their paths. Cloning shares what is known about the directories.
@@ -158,13 +159,46 @@ const LINKS_MAX: u32 = 8;
 /// missing one is made at the first login.
 pub(crate) fn home_problem(home: &Path, stores: bool, is_created: bool) -> Option<String> {
     match std::fs::metadata(home) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_created => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_created => {
+            creation_problem(home)
+        }
         _ => directory_problem("home", home, stores, "create it, or give --create-home"),
     }
 }
 
-/// The same for a directory of elsewhere in a user's tree. It may come later, such as a disk that
-/// is not mounted yet.
+/// Why the home cannot be made at the first login.
+fn creation_problem(home: &Path) -> Option<String> {
+    let above = home.parent()?;
+    let problem = if !above.is_dir() {
+        "does not exist, or is not a directory; create it"
+    } else if rustix::fs::accessat(CWD, above, WRITABLE, AtFlags::EACCESS).is_err() {
+        "cannot be written; give the server's user the right to write there, or create the home"
+    } else {
+        return None;
+    };
+    let home = printable_word(home.as_os_str().as_bytes());
+    let above = printable_word(above.as_os_str().as_bytes());
+    Some(format!(
+        "the home {home} cannot be created (--create-home): the directory above it, {above}, \
+         {problem}"
+    ))
+}
+
+/// The log line about a home that could not be made, which the directory above it is the cause of.
+pub(crate) fn creation_failure(home: &Path, error: &io::Error) -> String {
+    let above = home.parent().unwrap_or(home);
+    let [home, above] = [home, above].map(|path| printable_word(path.as_os_str().as_bytes()));
+    format!(
+        "cannot create the home {home} in the directory {above}: {}",
+        SystemText(error)
+    )
+}
+
+/// What it takes to make something in a directory.
+const WRITABLE: Access = Access::WRITE_OK.union(Access::EXEC_OK);
+
+/// The same as [`home_problem`] for a directory of elsewhere in a user's tree. It may come later,
+/// such as a disk that is not mounted yet.
 pub(crate) fn mount_problem(directory: &Path, stores: bool) -> Option<String> {
     if let Some(unmounted) = UnmountedShare::find(directory)
         && unmounted.is_certain()
@@ -306,5 +340,26 @@ mod tests {
             let problem = home_problem(home, true, false).unwrap();
             assert!(problem.contains(word), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_home_is_not_created_where_the_directory_above_it_is_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let above = directory.path().join("missing");
+        let home = above.join("anna");
+        let problem = home_problem(&home, true, true).unwrap();
+        let part = format!(
+            "the directory above it, {}, does not exist",
+            above.display()
+        );
+        assert!(problem.contains(&part), "{problem}");
+        let error = create_home(&home).unwrap_err();
+        let line = creation_failure(&home, &error);
+        let start = format!(
+            "cannot create the home {} in the directory {}: ",
+            home.display(),
+            above.display()
+        );
+        assert!(line.starts_with(&start), "{line}");
     }
 }

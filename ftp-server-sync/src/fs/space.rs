@@ -1,5 +1,7 @@
 //! What a login can still store, and what it has stored.
 
+use std::os::fd::AsFd;
+
 use ftp_proto::{FtpPath, QuotaUse, Refusal, Space};
 
 use super::quota::usage::Amount;
@@ -19,12 +21,18 @@ impl Root {
         let free = free_bytes(&directory).map(|free| free.saturating_sub(reserved));
         let quota = self.rules.quota.get();
         let left = self.usage.bytes_left(quota);
-        let size = size_bytes(&directory);
         let mut space = Space::default();
         space.available = free.into_iter().chain(left).min();
-        space.total = size.into_iter().chain(quota.bytes_max).min();
+        space.total = self.total_bytes(&directory);
         space.file_max = uploads.max_bytes;
         Ok(space)
+    }
+
+    /// How much could be in a directory of the share if nothing else were there.
+    pub(super) fn total_bytes(&self, directory: &impl AsFd) -> Option<u64> {
+        let quota = self.rules.quota.get();
+        let size = size_bytes(directory);
+        size.into_iter().chain(quota.bytes_max).min()
     }
 
     /// What is used of the quota; `None`: there is none.

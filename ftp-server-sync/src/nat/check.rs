@@ -9,8 +9,9 @@ use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
 use super::finding::Severity;
+use super::hook_problems::hook_findings;
 use super::port_mapping::probe::ask_routers;
-use super::user_problems::user_findings;
+use super::user_problems::{no_login, user_findings};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
 use crate::fs::root::{Root, unwritable};
@@ -85,7 +86,9 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     let routers = ask_routers(settings);
     let system_users = system_users::look_up(settings);
     let mut users = user_findings(settings);
+    users.extend(no_login(settings, system_users.can_log_in));
     users.extend(system_users.findings);
+    users.extend(hook_findings(settings));
     let evidence = Evidence {
         interfaces,
         known: sources.known,

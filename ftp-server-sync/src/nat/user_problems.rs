@@ -33,6 +33,27 @@ pub(crate) fn user_findings(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+/// What to say if no login can succeed. `system_can_log_in`: a user of the system can.
+pub(crate) fn no_login(settings: &Settings, system_can_log_in: bool) -> Option<Finding> {
+    let users = &settings.users;
+    let now = unix_seconds();
+    let has_login = system_can_log_in
+        || users.user().is_some()
+        || users.anonymous().is_some()
+        || users.of_file().any(|user| user.is_valid_at(now));
+    (!has_login).then(|| {
+        let reason = match (&settings.users_file, users.system()) {
+            (Some(_), None) => "all users of --users are locked or have expired",
+            (None, _) => "no user in /etc/passwd may (--system-users)",
+            (Some(_), Some(_)) => {
+                "all users of --users are locked or have expired, and no user in /etc/passwd may \
+                 (--system-users)"
+            }
+        };
+        Finding::failure(format!("no user can log in: {reason}"))
+    })
+}
+
 fn of_user(settings: &Settings, user: &FileUser) -> Vec<Finding> {
     let name = printable_word(user.name.as_bytes());
     let changes = |right| {
@@ -56,8 +77,8 @@ fn of_user(settings: &Settings, user: &FileUser) -> Vec<Finding> {
     for doubt in &user.doubts {
         add(Severity::Risk, doubt.clone());
     }
-    for problem in missing_directories(user) {
-        add(Severity::Note, problem);
+    for (severity, problem) in missing_directories(user) {
+        add(severity, problem);
     }
     if user.options.tls_required && settings.tls.is_none() {
         let problem = "cannot log in: the option tls needs TLS, which the server does not offer; add \
@@ -108,10 +129,11 @@ fn mount_problems(user: &FileUser) -> Vec<(Severity, String)> {
     found.collect()
 }
 
-/// Directories that have rights of their own, and are not there.
-fn missing_directories(user: &FileUser) -> Vec<String> {
+/// Directories that have rights of their own, and are not there. A mistyped path is a risk where
+/// rights should be taken away.
+fn missing_directories(user: &FileUser) -> Vec<(Severity, String)> {
     let directories = user.options.directories.iter();
-    let found = directories.filter_map(|(path, _)| {
+    let found = directories.filter_map(|(path, rights)| {
         // The directories above a mount are shown without being there.
         let mut mounts = user.options.mounts.iter();
         if mounts.any(|mount| mount.seen.is_within(path)) {
@@ -129,12 +151,19 @@ fn missing_directories(user: &FileUser) -> Vec<String> {
         if !share.is_dir() {
             return None;
         }
+        let above = user.account().rights_at(&path.parent());
+        let severity = if above.and(*rights) == above {
+            Severity::Note
+        } else {
+            Severity::Risk
+        };
         let path = printable(path.as_bytes());
         let directory = printable_word(directory.as_os_str().as_bytes());
-        Some(format!(
+        let text = format!(
             "dir={path}: {directory} {problem}: these rights hold for nothing until then; create \
-             the directory, or correct the path"
-        ))
+             the directory, or correct the path: give the path as the client sees it"
+        );
+        Some((severity, text))
     });
     found.collect()
 }

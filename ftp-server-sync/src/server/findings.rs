@@ -7,6 +7,7 @@ use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
 use crate::nat::evidence::{Evidence, SandboxEvidence};
 use crate::nat::finding::{Finding, Severity};
+use crate::nat::hook_problems::hook_findings;
 use crate::nat::user_problems::user_findings;
 use crate::privileges::ProcessRights;
 use crate::session::Current;
@@ -35,7 +36,7 @@ pub(super) fn with_networks(current: &Current, others: Evidence) -> Evidence {
 pub(super) fn on_disk(settings: &Settings) -> Evidence {
     Evidence {
         password_exposures: settings.password_exposures(),
-        users: user_findings(settings),
+        users: [user_findings(settings), hook_findings(settings)].concat(),
         unmounted_share: UnmountedShare::find(&settings.directory),
         lacks_space: lacks_space(&settings.uploads, &settings.directory),
         unwritable: unwritable(&settings.directory),

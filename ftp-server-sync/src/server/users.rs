@@ -12,6 +12,7 @@ use super::fresh_users::FreshUsers;
 use super::reading::Wanted;
 use super::shares::lines;
 use crate::accounts::users_file::FileUser;
+use crate::logging::counted::counted;
 use crate::session::{Current, SessionCommand};
 use crate::settings::Users;
 
@@ -54,7 +55,8 @@ impl Server {
             Ok(FreshUsers { new, found }) => {
                 self.users_file.accept();
                 let count = new.settings.users.of_file().len();
-                info!("took the changed file of --users, which has {count} users now");
+                let count = counted(count as u64, "user");
+                info!("took the changed file of --users, which has {count} now");
                 for line in changes(&current.settings.users, &new.settings.users) {
                     info!("--users: {line}");
                 }

@@ -85,8 +85,9 @@ impl Connection {
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(refusal), _) => {
                 let is_hidden = tree.is_ok_and(|tree| tree.hides(request));
+                let hidden_by = is_hidden.then(|| self.hiding_hint(request.paths()));
                 let subject = file_request(request, command);
-                self.log.set_refused(subject, *refusal, is_hidden);
+                self.log.set_refused(subject, *refusal, hidden_by);
             }
             (
                 Ok(_),
@@ -187,8 +188,9 @@ impl Connection {
         let path = request.kind.path();
         let tree = self.tree.for_path(path);
         let is_hidden = tree.is_ok_and(|tree| tree.hides_path(path));
+        let hidden_by = is_hidden.then(|| self.hiding_hint([path]));
         self.log
-            .set_refused(transfer_request(request), refusal, is_hidden);
+            .set_refused(transfer_request(request), refusal, hidden_by);
         Outcome::TransferOpened(Err(refusal))
     }
 

@@ -21,7 +21,8 @@ use log::{Level, debug, info, log, log_enabled, warn};
 use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
 use super::hints::{
-    DENY_COMMANDS, FREE_SPACE_MIN, HIDE, MAX_UPLOAD_SIZE, QUOTA, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
+    DENY_COMMANDS, FREE_SPACE_MIN, MAX_UPLOAD_SIZE, MAX_UPLOAD_SIZE_OF_USER, QUOTA,
+    REQUIRE_CLOSE_NOTIFY, WRITE, hint,
 };
 use super::stored_paths::StoredPaths;
 use super::subject::{file_request, refused_request};
@@ -43,6 +44,8 @@ pub(super) struct SessionLog {
     has_logged_in: bool,
     /// What a refusal names where the login may change nothing.
     read_only_hint: &'static str,
+    /// What limits the size of files for this login.
+    max_upload_size_hint: &'static str,
     started: Instant,
     last_command: Instant,
     /// Why the session, or its transfer, is about to end.
@@ -79,6 +82,7 @@ impl SessionLog {
             withheld: is_silent.then(Vec::new),
             has_logged_in: false,
             read_only_hint: WRITE,
+            max_upload_size_hint: MAX_UPLOAD_SIZE,
             started: now,
             last_command: now,
             end_reason: None,
@@ -174,13 +178,27 @@ impl SessionLog {
         self.subject = Some(subject);
     }
 
-    /// The next refusal is about this, for this reason. `is_hidden`: its path is one that the
-    /// operator hides.
-    pub(super) fn set_refused(&mut self, subject: String, refusal: Refusal, is_hidden: bool) {
+    /// Whether an option of the user limits the size of files, instead of the flag.
+    pub(super) fn set_own_upload_max(&mut self, is_own: bool) {
+        self.max_upload_size_hint = if is_own {
+            MAX_UPLOAD_SIZE_OF_USER
+        } else {
+            MAX_UPLOAD_SIZE
+        };
+    }
+
+    /// The next refusal is about this, for this reason. `hidden_by`: what hides its path, if
+    /// something does.
+    pub(super) fn set_refused(
+        &mut self,
+        subject: String,
+        refusal: Refusal,
+        hidden_by: Option<&'static str>,
+    ) {
         self.subject = Some(subject);
         self.flag = match refusal {
-            Refusal::NotFound if is_hidden => Some(HIDE),
-            Refusal::FileTooLarge => Some(MAX_UPLOAD_SIZE),
+            Refusal::NotFound => hidden_by,
+            Refusal::FileTooLarge => Some(self.max_upload_size_hint),
             Refusal::SpaceReserved => Some(FREE_SPACE_MIN),
             Refusal::QuotaExceeded(_) => Some(QUOTA),
             _ => None,
@@ -366,7 +384,7 @@ impl SessionLog {
             Err(_) if facts.found_nothing => info!("{session} {name}: nothing matches"),
             Err(error) => {
                 let hint = hint(match error {
-                    TransferError::FileTooLarge => Some(MAX_UPLOAD_SIZE),
+                    TransferError::FileTooLarge => Some(self.max_upload_size_hint),
                     TransferError::SpaceReserved => Some(FREE_SPACE_MIN),
                     TransferError::QuotaExceeded(_) => Some(QUOTA),
                     TransferError::NoCloseNotify => Some(REQUIRE_CLOSE_NOTIFY),

@@ -214,7 +214,8 @@ impl Connection {
         let (session, name) = (&self.name, printable(user));
         // Looked up anew: a disk that was mounted since the last login is the share now.
         if self.tree.check_home().is_err() {
-            info!("{session} login as {name} refused: the shared directory is not available");
+            let problem = self.home_problem();
+            info!("{session} login as {name} refused: {problem}");
             return Outcome::ShareUnavailable;
         }
         self.set_user(Some(user));

@@ -17,7 +17,7 @@ use super::system_session::SystemSession;
 use super::user_sessions::SessionUser;
 use crate::accounts::system_users::{SystemFiles, SystemUser, SystemUsers};
 use crate::accounts::users_file::{FileUser, UserOptions, UserPassword};
-use crate::fs::homes::create_home_of;
+use crate::fs::homes::{create_home_of, creation_failure};
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::fs::tree::session::SessionTree;
@@ -75,12 +75,7 @@ impl Connection {
             match create_home_of(&user.home, user.uid, user.gid) {
                 Ok(false) => {}
                 Ok(true) => info!("{session} created the home {home}"),
-                Err(error) => {
-                    warn!(
-                        "{session} cannot create the home {home}: {}",
-                        SystemText(&error)
-                    );
-                }
+                Err(error) => warn!("{session} {}", creation_failure(&user.home, &error)),
             }
         }
         // While this thread may still find the server's own files.

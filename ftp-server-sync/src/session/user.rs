@@ -1,22 +1,24 @@
 //! The user of `--users` in a session: home, rights and limits, also after the file has changed.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ftp_proto::listing::Pattern;
 use ftp_proto::text::printable_word;
-use ftp_proto::{Account, Outcome, Right, Rights};
+use ftp_proto::{Account, FtpPath, Outcome, Right, Rights};
 use log::{info, warn};
 
 use super::Current;
 use super::connection::Connection;
 use super::end_reason::EndReason;
+use super::hints::{HIDE, HIDE_OF_USER};
 use super::user_sessions::SessionUser;
 use crate::accounts::charset::NameCharset;
 use crate::accounts::users_file::FileUser;
-use crate::fs::homes::create_home;
+use crate::fs::homes::{create_home, creation_failure, home_problem};
 use crate::fs::tree::session::SessionTree;
 use crate::logging::clock::unix_seconds;
-use crate::logging::system_text::SystemText;
 use crate::settings::{BrokenUploads, UploadRules};
 
 impl Connection {
@@ -44,10 +46,7 @@ impl Connection {
             match create_home(&user.home) {
                 Ok(false) => {}
                 Ok(true) => info!("{session} created the home {}", user.home.display()),
-                Err(error) => {
-                    let (home, error) = (user.home.display(), SystemText(&error));
-                    warn!("{session} cannot create the home {home}: {error}");
-                }
+                Err(error) => warn!("{session} {}", creation_failure(&user.home, &error)),
             }
         }
         let Some(tree) = tree(&current, user) else {
@@ -78,6 +77,7 @@ impl Connection {
     /// The client has logged out: the session is as it was before the login.
     pub(super) fn leave_user(&mut self, now: Instant) {
         if self.user.take().is_some() {
+            self.log.set_own_upload_max(false);
             self.tree = SessionTree::new(self.current.share.clone());
             self.rate_limits.share(None);
             self.session.handle_config(self.current.config.clone());
@@ -95,6 +95,41 @@ impl Connection {
         };
         // Without effect where no user has logged in.
         self.session.handle_account(account);
+    }
+
+    /// Why the share of the login is not available.
+    pub(super) fn home_problem(&self) -> String {
+        let Some(user) = &self.user else {
+            return "the shared directory is not available".to_owned();
+        };
+        let home = &user.user.home;
+        let problem = home_problem(home, false, self.current.settings.create_homes);
+        problem.unwrap_or_else(|| {
+            let home = printable_word(home.as_os_str().as_bytes());
+            format!("the home {home} is not available: nothing is mounted there, or it has changed")
+        })
+    }
+
+    /// What hides a name in one of these paths: the option of the user, or else the flag.
+    pub(super) fn hiding_hint<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a FtpPath>,
+    ) -> &'static str {
+        let names = paths.into_iter().flat_map(|path| {
+            let names = path.as_bytes().split(|&byte| byte == b'/');
+            names.collect::<Vec<_>>()
+        });
+        let names: Vec<&[u8]> = names.collect();
+        let hide = |patterns: &[Pattern]| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| names.iter().any(|name| pattern.matches(name)))
+        };
+        let by_user = |user: &SessionUser| hide(&user.user.options.hidden);
+        if self.user.as_ref().is_some_and(by_user) && !hide(&self.current.settings.hidden) {
+            HIDE_OF_USER
+        } else {
+            HIDE
+        }
     }
 
     /// Takes what the file says now about the user of this session.
@@ -142,6 +177,8 @@ impl Connection {
             return;
         };
         let options = &user.options;
+        self.log
+            .set_own_upload_max(options.upload_bytes_max.is_some());
         quota.set(options.quota);
         let uploads = self.current.share.rules().uploads();
         let uploads = UploadRules {
@@ -232,8 +269,8 @@ mod tests {
     use crate::fs::share::Share;
     use crate::nat::address_source::AddressResolver;
     use crate::net::interfaces::Interfaces;
-    use crate::settings::load_users::load_users;
     use crate::settings::Rates;
+    use crate::settings::load_users::load_users;
 
     /// Whatever the charset is.
     #[test]

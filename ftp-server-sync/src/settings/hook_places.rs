@@ -2,7 +2,7 @@
 //! run.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ftp_proto::FtpPath;
 use ftp_proto::text::printable_word;
@@ -10,14 +10,29 @@ use ftp_proto::text::printable_word;
 use super::Settings;
 use super::hooks::HookKind;
 use super::sandbox::access;
+use crate::accounts::system_users::SystemFiles;
 use crate::sandbox::AllowedAccess;
 
 impl Settings {
     /// A hook whose program clients could replace, or a directory above it, and why. `None`: there
     /// is none.
     pub(crate) fn replaceable_hook(&self) -> Option<(HookKind, String)> {
+        // Without a hook, no user of the system is looked up.
+        self.hooks.programs().next()?;
         let changed = self.changed_directories();
-        let changed = changed.into_iter().filter_map(|(name, directory)| {
+        let changed = changed
+            .into_iter()
+            .map(|(name, path)| (name, path.to_owned()));
+        let changed = changed.chain(self.changed_system_homes(&SystemFiles::default()));
+        self.replaceable_in(changed)
+    }
+
+    /// The same, if clients can change these directories.
+    fn replaceable_in(
+        &self,
+        changed: impl Iterator<Item = (&'static str, PathBuf)>,
+    ) -> Option<(HookKind, String)> {
+        let changed = changed.filter_map(|(name, directory)| {
             let real = directory.canonicalize().ok()?;
             Some((name, directory, real))
         });
@@ -34,7 +49,15 @@ impl Settings {
         })
     }
 
-    /// The directories in which some login may change something.
+    /// The homes of the system's users, in which the kernel lets them change something.
+    fn changed_system_homes(&self, files: &SystemFiles) -> Vec<(&'static str, PathBuf)> {
+        let system = self.users.system();
+        let system = system.filter(|system| system.rights.may_change());
+        let homes = system.map_or(Vec::new(), |system| system.homes(files));
+        homes.into_iter().map(|home| ("the home", home)).collect()
+    }
+
+    /// The directories in which some login of the flags or of the file may change something.
     fn changed_directories(&self) -> Vec<(&'static str, &Path)> {
         let mut changed = Vec::new();
         if self.changes_files() {
@@ -93,5 +116,22 @@ mod tests {
         );
         check("anonymous::@/srv:read", None);
         check("anonymous::/usr:all:mount=/m,@/srv,read", None);
+    }
+
+    /// The tests have no users of the system: this is about the homes that it would name.
+    #[test]
+    fn a_program_in_the_home_of_a_user_of_the_system() {
+        let place = tempfile::tempdir().unwrap();
+        let hook = place.path().join("bob/bin/hook");
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::copy("/bin/true", &hook).unwrap();
+        let settings = settings(&format!("-d /usr --on-event {}", hook.display()));
+        let home = |name: &str| [("the home", place.path().join(name))].into_iter();
+        let (_, problem) = settings.replaceable_in(home("bob")).unwrap();
+        assert!(
+            problem.contains("/bob, where clients could replace it"),
+            "{problem}"
+        );
+        assert_eq!(settings.replaceable_in(home("anna")), None);
     }
 }

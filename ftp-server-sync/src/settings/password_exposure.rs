@@ -48,7 +48,11 @@ impl PasswordExposure {
         Some(Self {
             file: file.to_owned(),
             readers,
-            verb: if bits & 0o044 != 0 { "read" } else { "change" },
+            verb: match (bits & 0o044, bits & 0o022) {
+                (0, _) => "change",
+                (_, 0) => "read",
+                _ => "read and change",
+            },
             change: if is_own { "go=" } else { "o=" },
             content: "the password",
         })
@@ -89,6 +93,11 @@ mod tests {
         }
         for (mode, is_own, expected) in [
             (0o644, true, ["all users of this machine can read", "go="]),
+            (
+                0o666,
+                true,
+                ["all users of this machine can read and change", "go="],
+            ),
             (0o604, false, ["all users of this machine can read", "o="]),
             (0o602, true, ["all users of this machine can change", "go="]),
             (0o640, true, ["other users of this machine can read", "go="]),

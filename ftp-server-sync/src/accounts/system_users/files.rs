@@ -35,6 +35,21 @@ impl Default for SystemFiles {
 }
 
 impl SystemFiles {
+    /// Those of the files without which no user can log in that are not there, for the operator.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let needed = [&self.passwd, &self.shadow].into_iter();
+        let missing = needed.filter(|file| matches!(file.try_exists(), Ok(false)));
+        let missing: Vec<String> = missing.map(|file| file.display().to_string()).collect();
+        let verb = if missing.len() == 1 { "does" } else { "do" };
+        (!missing.is_empty()).then(|| {
+            format!(
+                "{} {verb} not exist: users whose passwords are there cannot log in; in a \
+                 container, mount the files of the host",
+                missing.join(" and ")
+            )
+        })
+    }
+
     /// The lines with hashes, which nothing keeps.
     pub(super) fn shadow(&self) -> ShadowText {
         read(&self.shadow)
@@ -151,6 +166,18 @@ mod tests {
         assert_eq!(files.denies("root"), Ok(false));
         assert_eq!(files.names(), Ok(Vec::new()));
         assert!(files.shadow().unwrap().is_none());
+    }
+
+    #[test]
+    fn missing_files_of_users_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = files(directory.path());
+        let names = |text: &str| [text.contains("/passwd"), text.contains("/shadow ")];
+        assert_eq!(names(&files.missing().unwrap()), [true, true]);
+        fs::write(&files.passwd, "").unwrap();
+        assert_eq!(names(&files.missing().unwrap()), [false, true]);
+        fs::write(&files.shadow, "").unwrap();
+        assert_eq!(files.missing(), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::accounts::charset::NameCharset;
 use crate::accounts::limit_values::{self, digits};
 use crate::accounts::quota::Quota;
 use crate::accounts::rates::Rates;
+use crate::accounts::similar::suggest;
 
 /// Everything about a user that has a usual value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl UserOptions {
             return Ok(());
         }
         let Some((_, usage)) = KEYS.iter().find(|(known, _)| *known == key) else {
-            return Err(unknown());
+            return Err(unknown(key));
         };
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             return Err(format!("the value is missing; write {usage}"));
@@ -138,7 +139,7 @@ impl UserOptions {
                 let charset = NameCharset::for_label(text(value)?);
                 self.charset = Some(charset.map_err(|error| error.to_string())?);
             }
-            _ => return Err(unknown()),
+            _ => return Err(unknown(key)),
         }
         Ok(())
     }
@@ -255,7 +256,8 @@ fn quota(value: &[u8]) -> Result<Quota, String> {
     if quota.is_limited() {
         Ok(quota)
     } else {
-        Err("no limit; leave quota out".to_owned())
+        let problem = "no limit; leave quota out, or limit the files too, as quota=0,10000";
+        Err(problem.to_owned())
     }
 }
 
@@ -271,19 +273,38 @@ fn hidden(pattern: &[u8]) -> Result<Pattern, String> {
 fn end_of_day(value: &[u8]) -> Result<i64, String> {
     let wanted = "give the last day as YEAR-MONTH-DAY, such as 2026-12-31";
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = value else {
-        return Err(wanted.to_owned());
+        return Err(if is_short_date(value) {
+            format!("month and day have two digits each; {wanted}")
+        } else {
+            wanted.to_owned()
+        });
     };
     let digits = [y1, y2, y3, y4, m1, m2, d1, d2];
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(wanted.to_owned());
+    }
     let day = [&digits[..], b"000000"].concat();
-    let begin = date::parse_time_val(&day).ok_or(wanted)?;
+    let begin = date::parse_time_val(&day);
+    let begin = begin.ok_or_else(|| format!("there is no such day; {wanted}"))?;
     Ok(begin + SECONDS_OF_DAY)
+}
+
+/// A date with a month or a day of one digit.
+fn is_short_date(value: &[u8]) -> bool {
+    let parts: Vec<&[u8]> = value.split(|&byte| byte == b'-').collect();
+    let is_number = |part: &&[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    parts.iter().all(is_number) && matches!(parts[..], [[_, _, _, _], [_] | [_, _], [_] | [_, _]])
 }
 
 fn text(value: &[u8]) -> Result<&str, String> {
     str::from_utf8(value).map_err(|_| "not UTF-8 text".to_owned())
 }
 
-fn unknown() -> String {
+fn unknown(key: &str) -> String {
+    let keys: Vec<&str> = KEYS.iter().map(|(key, _)| *key).chain(["tls"]).collect();
+    if let Some(known) = suggest(key, &keys) {
+        return format!("unknown; did you mean {known}?");
+    }
     let usages: Vec<&str> = KEYS.iter().map(|(_, usage)| *usage).collect();
     format!("unknown; there are {} and tls", usages.join(", "))
 }

@@ -20,7 +20,10 @@ pub(super) fn read(text: &[u8]) -> Result<Rights, String> {
         return Ok(*rights);
     }
     if let Some(rights) = Rights::from_letters(text) {
-        return Ok(rights);
+        return match repeated(text) {
+            Some(letter) => Err(format!("\"{letter}\" is there twice; {}", hint(text))),
+            None => Ok(rights),
+        };
     }
     let mut words = WORDS.iter();
     if let Some((word, _)) = words.find(|(word, _)| word.eq_ignore_ascii_case(text)) {
@@ -29,37 +32,58 @@ pub(super) fn read(text: &[u8]) -> Result<Rights, String> {
     let wrong = |letter: &char| Rights::from_letters(&letter.to_string()).is_none();
     let wrong = text.chars().find(wrong).unwrap_or_default();
     let wrong = wrong.escape_default();
-    Err(match suggest(text, &WORDS.map(|(word, _)| word)) {
-        Some(word) => format!("\"{wrong}\" is no right; did you mean {word}?"),
-        None => format!("\"{wrong}\" is no right; {REMEDY}"),
-    })
+    Err(format!("\"{wrong}\" is no right; {}", hint(text)))
+}
+
+/// What would be right instead.
+fn hint(text: &str) -> String {
+    match suggest(text, &WORDS.map(|(word, _)| word)) {
+        Some(word) => format!("did you mean {word}?"),
+        None => REMEDY.to_owned(),
+    }
+}
+
+/// The first letter that was there before: typing errors in words have such letters.
+fn repeated(text: &str) -> Option<char> {
+    let mut letters = text.char_indices();
+    let found = letters.find(|(index, letter)| text[..*index].contains(*letter));
+    found.map(|(_, letter)| letter)
 }
 
 /// What is doubtful about letters that look like a mistyped word: `raed` lets a user delete files,
 /// and not list them. They are valid, so this is no error.
 ///
-/// Letters in the usual order are never doubtful, and without a repeated one neither are those that
-/// permit both to enter and to list. The others are if they begin with a word, or are one typing
-/// error away from it that adds no other letter.
+/// Letters that permit to enter directories are not doubtful in the usual order, nor if they permit
+/// to list too. The others are if they begin with a word, or are one typing error away from it that
+/// adds no other letter. Letters that do not permit to enter are all doubtful.
 pub(super) fn doubt(text: &[u8]) -> Option<String> {
     let text = str::from_utf8(text).ok()?;
     let rights = Rights::from_letters(text)?;
+    if WORDS.iter().any(|(word, _)| *word == text) {
+        return None;
+    }
     let ordered = letters(rights);
-    let has_repeated = text.len() > ordered.len();
-    let is_useful = rights.contains(Right::ChangeDirectory) && rights.contains(Right::List);
-    if text == ordered || is_useful && !has_repeated {
+    let enters = rights.contains(Right::ChangeDirectory);
+    if enters && (text == ordered || rights.contains(Right::List)) {
         return None;
     }
     let is_mistyped = |word: &str| {
         let has_letters_of_word = text.chars().all(|letter| word.contains(letter));
         let is_near = text.len() >= LETTERS_MIN && edits(text, word) == 1;
-        text != word && (text.starts_with(word) || is_near && (has_repeated || has_letters_of_word))
+        text.starts_with(word) || is_near && has_letters_of_word
     };
-    let (word, _) = WORDS.iter().find(|(word, _)| is_mistyped(word))?;
-    Some(format!(
-        "the rights {text} are taken as the letters {ordered}; did you mean {word}? Otherwise \
-         write {ordered}"
-    ))
+    let mistyped = WORDS.iter().find(|(word, _)| is_mistyped(word));
+    match mistyped {
+        Some((word, _)) if text != ordered => Some(format!(
+            "the rights {text} are taken as the letters {ordered}; did you mean {word}? Otherwise \
+             write {ordered}"
+        )),
+        _ if enters => None,
+        _ => Some(format!(
+            "the rights {text} have no e, so that the user can enter no directory; write \
+             e{ordered}, or one of the words read, upload, write, all and dropbox"
+        )),
+    }
 }
 
 /// Rights as a users file has them, for people: a word, or letters.
@@ -161,16 +185,10 @@ mod tests {
         for (text, word, ordered) in [
             ("raed", "read", "erad"),
             ("reda", "read", "erad"),
-            ("reed", "read", "erd"),
             ("rea", "read", "era"),
             ("red", "read", "erd"),
-            ("rread", "read", "erad"),
-            ("readd", "read", "erad"),
             ("readw", "read", "eradw"),
             ("readfmw", "read", "eradfmw"),
-            ("alll", "all", "la"),
-            ("lal", "all", "la"),
-            ("alle", "all", "ela"),
         ] {
             let expected = format!(
                 "the rights {text} are taken as the letters {ordered}; did you mean {word}? \
@@ -179,6 +197,30 @@ mod tests {
             assert_eq!(doubt(text.as_bytes()), Some(expected), "{text}");
             assert!(read(text.as_bytes()).is_ok(), "{text}");
             assert_eq!(doubt(ordered.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn a_letter_is_given_once() {
+        for (text, letter, word) in [
+            ("readd", 'd', Some("read")),
+            ("rread", 'r', Some("read")),
+            ("alll", 'l', Some("all")),
+            ("elrr", 'r', None),
+        ] {
+            let problem = read(text.as_bytes()).expect_err(text);
+            let remedy = word.map_or(REMEDY.to_owned(), |word| format!("did you mean {word}?"));
+            assert_eq!(problem, format!("\"{letter}\" is there twice; {remedy}"));
+        }
+    }
+
+    #[test]
+    fn letters_that_do_not_permit_to_enter() {
+        for (text, ordered) in [("rw", "rw"), ("wr", "rw"), ("da", "ad"), ("rwad", "radw")] {
+            let doubt = doubt(text.as_bytes()).expect(text);
+            let start = format!("the rights {text} have no e, ");
+            assert!(doubt.starts_with(&start), "{doubt}");
+            assert!(doubt.contains(&format!("write e{ordered}, ")), "{doubt}");
         }
     }
 
@@ -194,12 +236,13 @@ mod tests {
             let mut sorted: Vec<char> = ordered.chars().collect();
             sorted.sort_unstable();
             for text in [ordered, reversed, sorted.iter().collect()] {
-                assert_eq!(doubt(text.as_bytes()), None, "{text}");
+                let enters = text.contains('e');
+                assert_eq!(doubt(text.as_bytes()).is_none(), enters, "{text}");
             }
         }
         for text in [
-            "rle", "lre", "rwl", "rwad", "wead", "real", "lead", "lread", "readl", "rwd", "arl",
-            "awl", "al", "relw", "rwlead", "none", "read", "write", "all", "ee", "x", "",
+            "rle", "lre", "wead", "real", "lead", "lread", "readl", "relw", "rwlead", "none",
+            "read", "write", "all", "x",
         ] {
             assert_eq!(doubt(text.as_bytes()), None, "{text}");
         }

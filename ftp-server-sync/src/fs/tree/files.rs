@@ -58,8 +58,8 @@ impl Tree {
             | Request::Size { path, .. }
             | Request::ModifiedTime(path)
             | Request::ChangeMode { path, .. }
-            | Request::SetModified { path, .. }
-            | Request::Space(path) => self.perform_at(path, request),
+            | Request::SetModified { path, .. } => self.perform_at(path, request),
+            Request::Space(path) => self.space(path, request),
             Request::Quota => self.home.perform(request),
             Request::Status(_) | Request::Hash(_) => Err(Refusal::Unsupported),
         }
@@ -151,6 +151,19 @@ impl Tree {
         let (_, to) = self.file(to)?;
         let (from, to) = (from.into_owned(), to.into_owned());
         root.perform(&FileRequest::Rename { from, to, replace })
+    }
+
+    /// The space at a path, with the size of the largest share: the client may go on to another one
+    /// before it stores the file. No size is known where a share is not available.
+    fn space(&self, path: &FtpPath, request: &FileRequest) -> Result<FileAnswer, Refusal> {
+        let mut answer = self.perform_at(path, request)?;
+        if let FileAnswer::Space(space) = &mut answer {
+            let mounts = self.mounts.iter().map(|mount| mount.root.as_ref());
+            let shares = mounts.chain([Some(&self.home)]);
+            let totals = shares.map(|root| root?.total_bytes(&root?.directory));
+            space.total = totals.fold(space.total, |most, total| Some(most?.max(total?)));
+        }
+        Ok(answer)
     }
 
     /// Whether there can be something new at this path: not in a directory that only contains mount

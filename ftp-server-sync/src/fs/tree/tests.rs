@@ -8,8 +8,10 @@ use ftp_proto::listing::Details;
 use ftp_proto::{FileAnswer, FileRequest};
 
 use super::*;
+use crate::accounts::quota::Quota;
 use crate::fs::owners::Owners;
 use crate::fs::root::Root;
+use crate::fs::share_rules::QuotaInForce;
 
 fn path(text: &str) -> FtpPath {
     FtpPath::parse(text.as_bytes()).unwrap()
@@ -265,4 +267,34 @@ fn entries_of_mount_points_are_directories() {
     }
     let facts = scene.tree.perform(&FileRequest::Facts(path("/m/file")));
     assert!(matches!(facts, Ok(FileAnswer::Entry(entry)) if !entry.is_fixed));
+}
+
+/// The client may go on to the mount before it stores the file.
+#[test]
+fn the_largest_share_is_the_size() {
+    let mut scene = Scene::new();
+    let quota = Arc::<QuotaInForce>::default();
+    quota.set(Quota {
+        bytes_max: Some(1000),
+        files_max: None,
+    });
+    scene.tree.home.rules = Arc::new(ShareRules::default().with_quota(quota));
+    let size = |tree: &Tree| match tree.perform(&FileRequest::Space(FtpPath::root())) {
+        Ok(FileAnswer::Space(space)) => space.total,
+        other => panic!("{other:?}"),
+    };
+    let home = &scene.tree.home;
+    assert_eq!(size(&home.clone().into()), Some(1000));
+    let mount = Root::open(&scene.directory.path().join("m")).unwrap();
+    let mounts = [MountedRoot {
+        seen: path("/m"),
+        root: Some(mount.clone()),
+    }];
+    let tree = Tree {
+        home: home.clone(),
+        mounts: mounts.into(),
+    };
+    assert_eq!(size(&tree), size(&mount.into()));
+    // One of the mounts is not available.
+    assert_eq!(size(&scene.tree), None);
 }

@@ -6,6 +6,7 @@ use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
 use super::users::users;
+use crate::logging::counted::counted;
 use crate::logging::wrap::wrap;
 use crate::nat::summary::{names, protection, uploads};
 use crate::settings::{Rates, Settings};
@@ -64,10 +65,17 @@ fn limits(settings: &Settings) -> Vec<String> {
     let sessions = settings.limits.connections_max;
     let of_each = settings.limits.connections_per_address_max;
     let of_each = of_each.map_or(String::new(), |count| format!(", {count} from one address"));
-    limits.push(format!("at most {sessions} sessions{of_each}"));
+    limits.push(format!(
+        "at most {}{of_each}",
+        counted(sessions.into(), "session")
+    ));
     limits.extend(names(settings.name_charset));
     if !settings.hidden.is_empty() {
-        limits.push("names of --hide are not served".to_owned());
+        let patterns = settings.hidden.iter();
+        let patterns: Vec<String> = patterns
+            .map(|pattern| printable_word(pattern.text()))
+            .collect();
+        limits.push(format!("hides {} (--hide)", patterns.join(", ")));
     }
     limits
 }

@@ -28,6 +28,8 @@ pub(super) struct SystemUsersReport {
     /// One paragraph for each user, and one before them; none without `--system-users`.
     pub(super) text: String,
     pub(super) findings: Vec<Finding>,
+    /// At least one of them, or it is not known.
+    pub(super) can_log_in: bool,
 }
 
 /// Asks the system about all users in its file.
@@ -38,13 +40,18 @@ pub(super) fn look_up(settings: &Settings) -> SystemUsersReport {
     };
     // The start is refused then, and no password can be looked at.
     if !geteuid().is_root() {
+        report.can_log_in = true;
         return report;
     }
     let mut add = |name: &str, severity, problem: &str| {
         let text = format!("--system-users: {name}{problem}");
         report.findings.push(Finding::new(severity, text));
     };
-    let users = match system.list(&SystemFiles::default(), unix_days()) {
+    let files = SystemFiles::default();
+    if let Some(problem) = files.missing() {
+        add("", Severity::Failure, &problem);
+    }
+    let users = match system.list(&files, unix_days()) {
         Ok(users) => users,
         Err(problem) => {
             add("", Severity::Failure, &problem.to_string());
@@ -76,13 +83,8 @@ pub(super) fn look_up(settings: &Settings) -> SystemUsersReport {
             _ => {}
         }
     }
-    if users.is_empty() {
-        add(
-            "",
-            Severity::Failure,
-            "the system has no user who may log in",
-        );
-    }
+    let mut fit = users.iter().filter(|(_, candidate)| candidate.user.is_ok());
+    report.can_log_in = fit.any(|(name, _)| !is_other(name));
     report
 }
 

@@ -3,10 +3,12 @@
 use std::os::unix::ffi::OsStrExt;
 
 use ftp_proto::date;
+use ftp_proto::listing::Pattern;
 use ftp_proto::text::{printable, printable_word};
 use ipnet::IpNet;
 
-use crate::accounts::users_file::{FileUser, UserPassword, describe_rights};
+use crate::accounts::users_file::{FileUser, UserOptions, UserPassword, describe_rights};
+use crate::logging::counted::counted;
 use crate::logging::wrap::wrap;
 use crate::nat::summary::names;
 use crate::settings::Settings;
@@ -54,37 +56,9 @@ fn description(user: &FileUser) -> String {
         parts.push("with TLS only".to_owned());
     }
     let sessions = options.sessions_max;
-    parts.extend(sessions.map(|max| format!("at most {max} sessions")));
-    let rates = options.rates;
-    parts.extend(
-        rates
-            .inward
-            .map(|rate| format!("uploads {rate} bytes a second at most")),
-    );
-    parts.extend(
-        rates
-            .outward
-            .map(|rate| format!("downloads {rate} bytes a second at most")),
-    );
-    match options.upload_bytes_max {
-        Some(Some(max)) => parts.push(format!("files have at most {max} bytes")),
-        Some(None) => parts.push("files of any size".to_owned()),
-        None => {}
-    }
-    let quota = options.quota;
-    parts.extend(
-        quota
-            .bytes_max
-            .map(|max| format!("the home has at most {max} bytes (quota)")),
-    );
-    parts.extend(
-        quota
-            .files_max
-            .map(|max| format!("the home has at most {max} files (quota)")),
-    );
-    if !options.hidden.is_empty() {
-        parts.push("some names are hidden (hide)".to_owned());
-    }
+    parts.extend(sessions.map(|max| format!("at most {}", counted(max.into(), "session"))));
+    parts.extend(limits(options));
+    parts.extend(hidden_names(&options.hidden));
     parts.extend(
         options
             .charset
@@ -99,6 +73,47 @@ fn description(user: &FileUser) -> String {
     parts.extend(networks("from", &options.access.allowed));
     parts.extend(networks("not from", &options.access.denied));
     parts.join("; ")
+}
+
+/// The limits on speeds and sizes.
+fn limits(options: &UserOptions) -> Vec<String> {
+    let mut parts = Vec::new();
+    let rates = options.rates;
+    parts.extend(
+        rates
+            .inward
+            .map(|rate| format!("uploads {} a second at most", counted(rate.get(), "byte"))),
+    );
+    parts.extend(
+        rates
+            .outward
+            .map(|rate| format!("downloads {} a second at most", counted(rate.get(), "byte"))),
+    );
+    match options.upload_bytes_max {
+        Some(Some(max)) => parts.push(format!("files have at most {}", counted(max, "byte"))),
+        Some(None) => parts.push("files of any size".to_owned()),
+        None => {}
+    }
+    let quota = options.quota;
+    parts.extend(
+        quota
+            .bytes_max
+            .map(|max| format!("the home has at most {} (quota)", counted(max, "byte"))),
+    );
+    parts.extend(
+        quota
+            .files_max
+            .map(|max| format!("the home has at most {} (quota)", counted(max, "file"))),
+    );
+    parts
+}
+
+fn hidden_names(patterns: &[Pattern]) -> Option<String> {
+    let shown = patterns
+        .iter()
+        .map(|pattern| printable_word(pattern.text()));
+    let shown: Vec<String> = shown.collect();
+    (!shown.is_empty()).then(|| format!("hides {} (hide)", shown.join(", ")))
 }
 
 /// The day that ends with this second.
@@ -117,7 +132,8 @@ fn networks(word: &str, networks: &[IpNet]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::cli::golden::settings;
-    use crate::nat::user_problems::user_findings;
+    use crate::nat::finding::Severity;
+    use crate::nat::user_problems::{no_login, user_findings};
 
     /// Of some password.
     const HASH: &str = "$argon2id$v=19$m=8192,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$\
@@ -150,7 +166,7 @@ mod tests {
              \x20 locked      {home}: elw; cannot log in (locked); names are in UTF-8\n\
              \x20 scan        {home}: dropbox; below /old: read; with TLS only; at most 2 sessions; \
              uploads 1024 bytes a second at most; downloads 2048 bytes a second at most; files of any \
-             size; some names are hidden (hide); names are in GBK until a client asks for UTF-8; umask \
+             size; hides x (hide); names are in GBK until a client asks for UTF-8; umask \
              027; until 2999-12-31; from 10.0.0.0/8; not \
              from 10.1.0.0/16\n"
         );
@@ -171,7 +187,7 @@ mod tests {
             "old:HASH:HOME:read:expires=2020-01-01",
             "locked:!:HOME:read",
             "anonymous::HOME:read:dir=/x,write",
-            "mistyped:HASH:HOME:raed:dir=/here,reed;mount=/m,HOME/here,red",
+            "mistyped:HASH:HOME:raed:dir=/here,reda;mount=/m,HOME/here,red",
             "elsewhere:HASH:HOME:read:dir=/Here,none;dir=/here,none;dir=/a,read;dir=/a/b,read;\
              dir=/a/b/x,read;dir=/users,all;mount=/a/b,HOME/here",
         ]);
@@ -186,14 +202,14 @@ mod tests {
             "Note --users: anonymous: dir=/x: HOME/x does not exist: these rights hold for nothing",
             "Risk --users: anonymous: may change and delete",
             "Note --users: elsewhere: mount=/a/b: the directory HOME/here is also seen in the home",
-            "Note --users: elsewhere: dir=/Here: HOME/Here does not exist",
+            "Risk --users: elsewhere: dir=/Here: HOME/Here does not exist",
             "Note --users: elsewhere: dir=/a/b/x: HOME/here/x does not exist",
             "Note --users: elsewhere: dir=/users: HOME/users is not a directory",
             "Failure --users: homeless: the home ",
             "Note --users: locked: cannot log in: the password is locked",
             "Note --users: mistyped: mount=/m: the directory HOME/here is also seen in the home",
             "Risk --users: mistyped: the rights raed are taken as the letters erad; did you mean read?",
-            "Risk --users: mistyped: dir=/here: the rights reed are taken as the letters erd",
+            "Risk --users: mistyped: dir=/here: the rights reda are taken as the letters erad",
             "Risk --users: mistyped: mount=/m: the rights red are taken as the letters erd",
             "Note --users: old: cannot log in: the account has expired",
             "Failure --users: secure: cannot log in: the option tls needs TLS",
@@ -204,5 +220,27 @@ mod tests {
             let start = start.replace("HOME", home);
             assert!(found.starts_with(&start), "{found}");
         }
+    }
+
+    #[test]
+    fn no_user_can_log_in() {
+        let (_directory, users) = file(&[
+            "old:HASH:HOME:read:expires=2020-01-01",
+            "locked:!:HOME:read",
+        ]);
+        let all_out = settings(&format!("--users {users}"));
+        let finding = no_login(&all_out, false).expect("a finding");
+        assert_eq!(
+            finding.text,
+            "no user can log in: all users of --users are locked or have expired"
+        );
+        assert_eq!(finding.severity, Severity::Failure);
+        assert_eq!(no_login(&all_out, true), None);
+        assert_eq!(no_login(&settings("-d /usr"), false), None);
+        let (_directory, users) = file(&["new:HASH:HOME:read:expires=2999-01-01"]);
+        assert_eq!(
+            no_login(&settings(&format!("--users {users}")), false),
+            None
+        );
     }
 }

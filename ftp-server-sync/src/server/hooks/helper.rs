@@ -7,7 +7,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use ftp_proto::text::{printable, printable_word};
-use log::{LevelFilter, error};
+use log::{LevelFilter, error, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, getppid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -200,18 +200,23 @@ fn try_run(stderr: &StderrWriter) -> io::Result<()> {
     drop(guard);
     let mut stdout = io::stdout();
     stdout.write_all(READY).and_then(|()| stdout.flush())?;
+    let mut left_out = 0;
     while let Some(items) = frame::read(&mut input)? {
         // Its end would be read only behind what it has sent.
         if let Some(run) = task.run(items)
             && !queue.push_when_free(run, has_server_ended)
         {
+            left_out = 1 + task.count_runs(&mut input);
             break;
         }
     }
     queue.close();
     if running.recv_timeout(END_WAIT_MAX) == Err(RecvTimeoutError::Timeout) {
-        queue.stop();
+        left_out += queue.stop();
         let _ = running.recv_timeout(STOP_WAIT_MAX);
+    }
+    if left_out > 0 {
+        warn!("the server has ended: {left_out} runs of the hook that were waiting are left out");
     }
     Ok(())
 }
@@ -271,6 +276,16 @@ impl Task {
             log_level: text(LOG_LEVEL)?.parse().ok()?,
             run_as,
         })
+    }
+
+    /// How many runs are still unread.
+    fn count_runs(&self, mut input: impl BufRead) -> usize {
+        let mut count = 0;
+        // A server that was killed may have sent the last one in part.
+        while let Ok(Some(items)) = frame::read(&mut input) {
+            count += usize::from(self.run(items).is_some());
+        }
+        count
     }
 
     /// One run. `None` for items that are none.
@@ -355,5 +370,17 @@ mod tests {
         assert_eq!(task(None).run(items.to_vec()), Some(expected));
         assert_eq!(task(None).run(items[1..].to_vec()), None);
         assert_eq!(task(None).run(Vec::new()), None);
+    }
+
+    #[test]
+    fn unread_runs_are_counted() {
+        let mut bytes = Vec::new();
+        for name in [SUBJECT, "other", SUBJECT] {
+            frame::write(&mut bytes, [(name, OsStr::new("upload of #1"))]).expect("a frame");
+        }
+        assert_eq!(task(None).count_runs(&bytes[..]), 2);
+        bytes.pop();
+        assert_eq!(task(None).count_runs(&bytes[..]), 1);
+        assert_eq!(task(None).count_runs(&[][..]), 0);
     }
 }

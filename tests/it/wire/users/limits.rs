@@ -245,3 +245,45 @@ fn a_user_who_must_use_tls() {
     assert_eq!(log_in(&mut client, "plain").code, 230);
     assert_eq!(client.fetch("NLST"), b"");
 }
+
+#[test]
+fn the_log_names_the_option_or_the_home() {
+    let setup = Setup::from_flags_alone();
+    let (homes, file) = (
+        setup.directory().join("homes"),
+        setup.directory().join("users"),
+    );
+    std::fs::create_dir_all(homes.join("anna")).expect("a home");
+    let lines = [
+        "anna:HASH:HOMES/anna:all:max-upload-size=20;hide=*.bak",
+        "boris:HASH:HOMES/boris:all",
+    ];
+    write_users(&file, &homes, &lines);
+    let setup = setup.flags(&["-i", "127.0.0.1", "-p", "0", "--users", path(&file)]);
+    let server = setup
+        .flags(&["--max-upload-size", "10", "--hide", "*.tmp"])
+        .program();
+    let mut anna = Client::greeted(server.address);
+    assert_eq!(log_in(&mut anna, "anna").code, 230);
+    anna.command("TYPE I", 200);
+    anna.command("SIZE a.tmp", 550);
+    anna.command("SIZE a.bak", 550);
+    let data = anna.data();
+    anna.command("STOR b21", 150);
+    std::io::Write::write_all(&mut &data, &[b'x'; 21]).expect("sending data");
+    drop(data);
+    assert_eq!(anna.reply().code, 552);
+    let mut boris = Client::greeted(server.address);
+    assert_eq!(log_in(&mut boris, "boris").code, 421);
+    let log = server.finish();
+    let home = homes.join("boris");
+    for (start, end) in [
+        ("SIZE /a.tmp refused: ", "(see --hide)"),
+        ("SIZE /a.bak refused: ", "(see option hide in --users)"),
+        ("STOR /b21 ", "(see option max-upload-size in --users)"),
+        ("login as boris refused: the home ", path(&home)),
+    ] {
+        let is_it = |line: &str| line.contains(start) && line.contains(end);
+        assert!(log.lines().any(is_it), "{start}: {log}");
+    }
+}
