@@ -23,6 +23,7 @@ mod sessions;
 mod shares;
 mod shutdown;
 mod signals;
+mod system_check;
 mod system_users;
 mod users;
 
@@ -64,7 +65,7 @@ use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
 use signals::{Request, Signals};
-use system_users::SystemUsersCheck;
+use system_check::SystemUsersCheck;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
 ///

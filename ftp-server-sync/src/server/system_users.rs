@@ -1,30 +1,14 @@
 //! Users of the system who are logged in are looked up again in a thread: a directory service that
 //! does not answer holds that thread, and not the main one.
 
-use std::io;
-use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use log::warn;
 
-use super::handle::{Handle, Message};
+use super::system_check::{SystemUsersCheck, start};
 use super::{Server, Shutdown};
 use crate::logging::system_text::SystemText;
-use crate::session::{ServerState, SessionCommand};
-
-/// The look-ups that go on.
-#[derive(Debug, Default)]
-pub(super) struct SystemUsersCheck {
-    is_running: bool,
-    /// The users are to be looked up once more.
-    is_outdated: bool,
-    /// When the log has a line about it.
-    warn_at: Option<Instant>,
-}
-
-/// The main thread learns of the end of the look-ups, however they end.
-struct End(Handle);
+use crate::session::SessionCommand;
 
 impl Server {
     /// Has the system asked again about its users who are logged in.
@@ -80,21 +64,6 @@ impl Server {
                  /etc/nsswitch.conf answer"
             );
         }
-    }
-}
-
-fn start(state: Arc<ServerState>, handle: Handle) -> io::Result<()> {
-    let builder = thread::Builder::new().name("system-users".to_owned());
-    builder.spawn(move || {
-        let _end = End(handle);
-        state.check_system_users();
-    })?;
-    Ok(())
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.send(Message::SystemUsersChecked);
     }
 }
 
