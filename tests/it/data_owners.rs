@@ -67,8 +67,18 @@ fn run(time: Duration, flags: &[&str]) {
 struct Totals {
     received: AtomicU32,
     stored: AtomicU32,
-    /// A client is slow: of two ports, one is kept from others until its connection has come.
-    is_one_slow: AtomicBool,
+    /// A client is late, or what it connects with is refused: of two ports, one is kept from others
+    /// until its connection has come.
+    is_one_late: AtomicBool,
+}
+
+/// Why the connection that the server waits for comes late, if it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lateness {
+    None,
+    Slow,
+    /// The server refuses it: none comes.
+    FromNeighbour,
 }
 
 /// A client with a file of its own to receive, and one to store.
@@ -119,8 +129,41 @@ impl Worker<'_> {
             1 => return false,
             _ => {}
         }
-        // Most are quick; now and then, one is sent to a port and comes when others have needed it.
-        let slow = self.random.one_in(8) && !self.totals.is_one_slow.swap(true, Ordering::SeqCst);
+        let lateness = self.lateness();
+        let is_done = self.transfer_to(client, port, announced, lateness);
+        if lateness != Lateness::None {
+            self.totals.is_one_late.store(false, Ordering::SeqCst);
+        }
+        is_done
+    }
+
+    /// Most are quick; now and then, one is sent to a port and comes when others have needed it, or
+    /// comes from another address first.
+    fn lateness(&mut self) -> Lateness {
+        let wanted = if self.random.one_in(8) {
+            Lateness::Slow
+        } else if self.number < NEIGHBOURS && self.random.one_in(10) {
+            Lateness::FromNeighbour
+        } else {
+            return Lateness::None;
+        };
+        if self.totals.is_one_late.swap(true, Ordering::SeqCst) {
+            Lateness::None
+        } else {
+            wanted
+        }
+    }
+
+    /// One transfer over a port that was announced then. False if the session must end.
+    fn transfer_to(
+        &mut self,
+        client: &mut Client,
+        port: SocketAddr,
+        announced: Instant,
+        lateness: Lateness,
+    ) -> bool {
+        let slow = lateness == Lateness::Slow;
+        let origin = self.origin(lateness);
         let is_first = self.random.one_in(2);
         let stores = self.random.one_in(2);
         let mut looks = Vec::new();
@@ -128,6 +171,7 @@ impl Worker<'_> {
             looks.extend(connect_from(Some(self.address), port));
         }
         let must_reset = self.random.one_in(2);
+        let has_looked = !looks.is_empty();
         let mut after = Vec::new();
         for look in looks {
             match self.random.below(3) {
@@ -139,10 +183,12 @@ impl Worker<'_> {
         }
         // On a machine that stands still for a while, a client does not come later than it would.
         let late = if slow { SLOW_MAX } else { QUICK_MAX };
-        let is_in_time = || announced.elapsed() < late;
         let mut data = None;
-        if is_first && !slow && is_in_time() {
-            data = connect_from(Some(self.origin()), port).ok();
+        if is_first && !slow {
+            if announced.elapsed() > late {
+                return false;
+            }
+            data = connect_from(Some(origin), port).ok();
         }
         let (verb, name) = if stores {
             ("STOR", "in")
@@ -150,6 +196,7 @@ impl Worker<'_> {
             ("RETR", "out")
         };
         client.send(format!("{verb} {name}{}", self.number));
+        let asked = Instant::now();
         if must_reset {
             after.drain(..).for_each(reset);
         }
@@ -157,8 +204,11 @@ impl Worker<'_> {
             let time = Duration::from_millis(4500 + self.random.below(4500));
             pass_time(time, "it is slower than the others wait");
         }
-        if data.is_none() && is_in_time() {
-            data = connect_from(Some(self.origin()), port).ok();
+        if data.is_none() {
+            if announced.elapsed() > late || has_looked && asked.elapsed() > AFTER_LOOK_MAX {
+                return false;
+            }
+            data = connect_from(Some(origin), port).ok();
         }
         let bytes = data.map_or(0, |data| {
             if stores {
@@ -169,16 +219,14 @@ impl Worker<'_> {
         });
         drop(after);
         self.finish(client, stores, bytes);
-        if slow {
-            self.totals.is_one_slow.store(false, Ordering::SeqCst);
-        }
         true
     }
 
     /// Where its data connection comes from: now and then, from the address of a neighbour, as a
     /// pool of addresses of a provider does it.
-    fn origin(&mut self) -> IpAddr {
-        if self.number < NEIGHBOURS && self.random.one_in(10) {
+    fn origin(&mut self, lateness: Lateness) -> IpAddr {
+        let may_change = lateness == Lateness::Slow && self.number < NEIGHBOURS;
+        if lateness == Lateness::FromNeighbour || may_change && self.random.one_in(10) {
             CLIENTS[1 - self.number % 2].into()
         } else {
             self.address.into()
@@ -290,6 +338,9 @@ const STRANGERS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 4), Ipv4Addr::new(127
 
 /// Sooner than a port is given to others that wait for it.
 const QUICK_MAX: Duration = Duration::from_secs(3);
+
+/// Sooner than a look is taken for the connection of a client that only reads.
+const AFTER_LOOK_MAX: Duration = Duration::from_millis(150);
 
 /// Sooner than a port that was given up is given to a neighbour.
 const SLOW_MAX: Duration = Duration::from_secs(15);

@@ -26,7 +26,7 @@ pub(super) struct Miniupnpd {
 pub(super) struct Options {
     /// The longest time that it forwards a port for, in seconds.
     pub(super) lifetime_max: Option<u32>,
-    /// The ports of this machine that it forwards, if not all.
+    /// The ports of a machine that it forwards, if not all: numbers or ranges, by comma.
     pub(super) allowed: Option<&'static str>,
 }
 
@@ -122,8 +122,11 @@ impl Drop for Miniupnpd {
 }
 
 fn configuration(options: &Options) -> String {
-    let allowed = options.allowed.unwrap_or("1-65535");
-    let mut text = COMMON.replace("ALLOWED", allowed);
+    let mut text = COMMON.to_owned();
+    for ports in options.allowed.unwrap_or("1-65535").split(',') {
+        writeln!(text, "allow 1-65535 192.168.77.0/24 {ports}").expect("text");
+    }
+    text.push_str("deny 0-65535 0.0.0.0/0 0-65535\n");
     if let Some(seconds) = options.lifetime_max {
         writeln!(text, "min_lifetime=1\nmax_lifetime={seconds}").expect("text");
     }
@@ -147,8 +150,6 @@ upnp_forward_chain=upnp_forward
 upnp_nat_chain=upnp_prerouting
 upnp_nat_postrouting_chain=upnp_postrouting
 uuid=6e5b1c7a-0000-4000-8000-000000000001
-allow 1-65535 192.168.77.0/24 ALLOWED
-deny 0-65535 0.0.0.0/0 0-65535
 ";
 
 /// A home router that forwards nothing by itself. miniupnpd wants its chains to be there.
