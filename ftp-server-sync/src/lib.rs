@@ -39,6 +39,7 @@
 //! | `fs` | the shared directory, and files beneath it: opening, writing, attributes, listings |
 //! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
 //! | `privileges` | the rights of this process, and how it gives them up |
+//! | [`status`] | what the server is doing: its sessions and counts at one moment |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what; `accounts/users_file` reads the users file |
 //! | `accounts/similar` | "did you mean": the name that a wrong one probably stands for |
@@ -76,6 +77,7 @@ mod sandbox;
 mod server;
 mod session;
 pub mod settings;
+pub mod status;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

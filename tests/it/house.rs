@@ -30,7 +30,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["locks"],
         &["logging"],
         &["net"],
-        &["accounts", "sandbox"],
+        &["accounts", "sandbox", "status"],
         &["settings"],
         &["fs", "passive", "privileges", "tls"],
         &["data"],
@@ -41,7 +41,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["lib"],
         &["main"],
     ],
-    modules_max: 18,
+    modules_max: 19,
 };
 
 /// Folders that may have cycles inside.

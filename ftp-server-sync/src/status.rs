@@ -1,0 +1,3 @@
+//! What the server is doing, for people and for programs.
+
+pub mod snapshot;
