@@ -51,31 +51,38 @@ fn debian_service() {
     run("Debian service").finish();
 }
 
-/// A page that is wrong in one point is found out.
+/// The router forwards what the page says, and nothing else.
 #[test]
-fn a_wrong_set_up_is_noticed() {
-    for (heading, right, wrong, problem) in [
-        ("Try it", "On the NAS:", "Here:", "it is not clear"),
+fn a_wrong_forward_is_noticed() {
+    let right = "`21 -> 192.168.77.2:2121`";
+    let page = page::read(PAGE);
+    assert!(page.contains(right), "{right}");
+    let page = page.replace(right, "`21 -> 192.168.77.2:9`");
+    let set_up = SetUp::new(&page, "NAS behind a router").try_all();
+    let problem = set_up.err().expect("nothing leads to the server");
+    assert!(problem.contains("curl: (7)"), "{problem}");
+}
+
+#[test]
+fn a_place_must_be_named() {
+    for (before, named) in [
         (
-            "Try it",
-            " serving /home/",
-            " serving /etc/",
-            "no \"2026-01-31",
+            "**Look.** On the NAS, in a second terminal:",
+            Some("server"),
         ),
+        ("On a machine outside:", Some("client")),
+        ("Here:", None),
         (
-            "NAS behind a router",
-            "`21 -> 192.168.77.2:2121`",
-            "`21 -> 192.168.77.2:9`",
-            "curl: (7)",
+            "On the NAS, or on a machine outside: On a machine outside:",
+            None,
         ),
     ] {
-        let page = page::read(PAGE);
-        assert!(page.contains(right), "{right}");
-        let set_up = SetUp::new(&page.replace(right, wrong), heading).try_all();
-        let found = set_up
-            .err()
-            .unwrap_or_else(|| panic!("not noticed: {wrong}"));
-        assert!(found.contains(problem), "{found}");
+        let block = Block {
+            kind: "sh".to_owned(),
+            text: String::new(),
+            before: before.to_owned(),
+        };
+        assert_eq!(host(&block).ok(), named, "{before}");
     }
 }
 
