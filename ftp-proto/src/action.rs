@@ -361,6 +361,24 @@ impl TransferKind {
     }
 }
 
+/// The requests that have exactly one path, as a pattern for what is owned and for references.
+macro_rules! with_one_path {
+    ($path:ident) => {
+        Self::ChangeDirectory($path)
+            | Self::MakeDirectory { path: $path, .. }
+            | Self::RemoveDirectory($path)
+            | Self::DeleteFile($path)
+            | Self::RenameFrom($path)
+            | Self::Size { path: $path, .. }
+            | Self::ModifiedTime($path)
+            | Self::ChangeMode { path: $path, .. }
+            | Self::SetModified { path: $path, .. }
+            | Self::Facts($path)
+            | Self::Space($path)
+            | Self::Hash(HashRequest { path: $path, .. })
+    };
+}
+
 impl FileRequest {
     /// All paths that the request uses, in the order of the command: the account needs the right
     /// for each. A listing has its path, and the directory in which its pattern is looked for; a
@@ -368,19 +386,8 @@ impl FileRequest {
     pub fn paths(&self) -> impl Iterator<Item = &FtpPath> {
         let paths = match self {
             Self::Rename { from, to, .. } => [Some(from), Some(to)],
-            Self::ChangeDirectory(path)
-            | Self::MakeDirectory { path, .. }
-            | Self::RemoveDirectory(path)
-            | Self::DeleteFile(path)
-            | Self::RenameFrom(path)
-            | Self::Size { path, .. }
-            | Self::ModifiedTime(path)
-            | Self::ChangeMode { path, .. }
-            | Self::SetModified { path, .. }
-            | Self::Facts(path)
-            | Self::Space(path) => [Some(path), None],
+            with_one_path!(path) => [Some(path), None],
             Self::Status(request) => request.selection.paths(),
-            Self::Hash(request) => [Some(&request.path), None],
             Self::Quota => [None, None],
         };
         paths.into_iter().flatten()
@@ -391,18 +398,7 @@ impl FileRequest {
     #[must_use]
     pub fn with_path(mut self, to: FtpPath) -> Self {
         match &mut self {
-            Self::ChangeDirectory(path)
-            | Self::MakeDirectory { path, .. }
-            | Self::RemoveDirectory(path)
-            | Self::DeleteFile(path)
-            | Self::RenameFrom(path)
-            | Self::Size { path, .. }
-            | Self::ModifiedTime(path)
-            | Self::ChangeMode { path, .. }
-            | Self::SetModified { path, .. }
-            | Self::Facts(path)
-            | Self::Space(path) => *path = to,
-            Self::Hash(request) => request.path = to,
+            with_one_path!(path) => *path = to,
             Self::Rename { .. } | Self::Status(_) | Self::Quota => {}
         }
         self

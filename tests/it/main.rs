@@ -19,5 +19,6 @@ mod protocol;
 mod soak;
 mod support;
 mod test_sources;
+mod troubleshooting;
 mod vocabulary;
 mod wire;

@@ -40,6 +40,7 @@ mod ports;
 mod printed_rules;
 mod probe;
 mod scarce_ports;
+mod set_ups;
 mod shared_port;
 mod sites;
 mod strangers;

@@ -13,6 +13,7 @@ pub(crate) mod forwarder;
 pub(crate) mod garbage;
 pub(crate) mod lab;
 pub(crate) mod log;
+pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod server;

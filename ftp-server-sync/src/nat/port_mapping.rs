@@ -10,6 +10,7 @@ mod epoch;
 pub(crate) mod job;
 mod lease_clock;
 mod ledger;
+mod left_at_router;
 mod link;
 mod nat_pmp;
 mod nonce;

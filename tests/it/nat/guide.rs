@@ -20,6 +20,7 @@ use super::matrix::scenario;
 use crate::support::client_program::{SECONDS_MAX, curl, path};
 use crate::support::file_contents::noise;
 use crate::support::lab::Lab;
+use crate::support::page::read as page;
 use crate::support::process::{self, Finished};
 use crate::support::server::{self, Program, Setup, TestServer};
 
@@ -295,12 +296,6 @@ fn section<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
         .split_once(from)
         .unwrap_or_else(|| panic!("no {from:?} in the page"));
     rest.split(to).next().unwrap_or(rest)
-}
-
-/// A page by its path from the top of the repository.
-fn page(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    fs::read_to_string(root.join(path)).expect(path)
 }
 
 /// As web sites make it of a heading.

@@ -99,6 +99,23 @@ impl Client {
         self.command("TYPE I", 200);
     }
 
+    /// A client of this user, in type I.
+    #[track_caller]
+    pub(crate) fn of_user(address: SocketAddr, name: &str, password: &str) -> Self {
+        let mut client = Self::greeted(address);
+        let reply = client.log_in_as(name, password);
+        assert_eq!(reply.code, 230, "{name}: {}", reply.text());
+        client.command("TYPE I", 200);
+        client
+    }
+
+    /// The last reply to a login.
+    pub(crate) fn log_in_as(&mut self, name: &str, password: &str) -> Reply {
+        self.command(format!("USER {name}"), 331);
+        self.send(format!("PASS {password}"));
+        self.reply()
+    }
+
     /// Sends a line.
     pub(crate) fn send(&mut self, line: impl AsRef<[u8]>) {
         self.send_bytes([line.as_ref(), b"\r\n"].concat());

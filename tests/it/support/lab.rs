@@ -5,6 +5,7 @@
 //! into. Names hold the process id and a number, so that labs can run side by side; they vanish
 //! with the lab, also when a test panics.
 
+mod machine;
 mod namespace;
 mod resolver;
 
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::process::{self, Finished};
 
+pub(crate) use machine::{Machines, Script};
 pub(crate) use namespace::{Namespace, connect};
 pub(crate) use resolver::Resolver;
 

@@ -134,19 +134,12 @@ impl Scene {
     /// A client of this user, in type I.
     #[track_caller]
     fn client(&self, name: &str) -> Client {
-        let mut client = Client::greeted(self.server.address);
-        let reply = log_in(&mut client, name);
-        assert_eq!(reply.code, 230, "{name}: {}", reply.text());
-        client.command("TYPE I", 200);
-        client
+        Client::of_user(self.server.address, name, &secret_of(name))
     }
 
     /// The last reply to a login of a new client.
     fn try_login(&self, name: &str, password: &str) -> Reply {
-        let mut client = Client::greeted(self.server.address);
-        client.command(format!("USER {name}"), 331);
-        client.send(format!("PASS {password}"));
-        client.reply()
+        Client::greeted(self.server.address).log_in_as(name, password)
     }
 
     /// Ends the server. The log has no error and no password.
@@ -168,9 +161,11 @@ struct Outcome {
 }
 
 fn log_in(client: &mut Client, name: &str) -> Reply {
-    client.command(format!("USER {name}"), 331);
-    client.send(format!("PASS secret-of-{name}"));
-    client.reply()
+    client.log_in_as(name, &secret_of(name))
+}
+
+fn secret_of(name: &str) -> String {
+    format!("secret-of-{name}")
 }
 
 /// Performs a line, with its transfer; ` | ` separates several, and the first refusal ends them.

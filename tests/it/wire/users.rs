@@ -70,11 +70,7 @@ impl Scene {
     /// A client of this user, in type I.
     #[track_caller]
     fn client(&self, name: &str) -> Client {
-        let mut client = Client::greeted(self.server.address);
-        let reply = log_in(&mut client, name);
-        assert_eq!(reply.code, 230, "{name}: {}", reply.text());
-        client.command("TYPE I", 200);
-        client
+        Client::of_user(self.server.address, name, SECRET)
     }
 
     /// The last reply to a login.
@@ -88,9 +84,7 @@ impl Scene {
 }
 
 pub(super) fn log_in(client: &mut Client, name: &str) -> Reply {
-    client.command(format!("USER {name}"), 331);
-    client.send(format!("PASS {SECRET}"));
-    client.reply()
+    client.log_in_as(name, SECRET)
 }
 
 pub(super) fn write_users(file: &Path, homes: &Path, lines: &[&str]) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::epoch::{EpochRule, RouterEpoch};
 use super::lease_clock::now;
+use super::left_at_router::LeftAtRouter;
 use super::link::{INTERVALS, Link, NoAnswer, REMOVAL_INTERVALS};
 use super::nat_pmp::{NatPmpAnswer, NatPmpProblem, NatPmpRequest, NatPmpResponse};
 use super::nonce::NonceSecret;
@@ -34,16 +35,10 @@ pub(super) struct RouterClient {
     upnp: Option<UpnpService>,
     /// UPnP: the router shows the mappings that it has.
     shows_entries: bool,
-    /// Each port that the router may have forwarded for this server, whether its answer has arrived
-    /// or not, with the router's number. Only with UPnP, a port may have several.
-    made: BTreeSet<(u16, u16)>,
-    /// What it is to be asked for next: a crash must not come between the request and the record.
-    intended: BTreeSet<(u16, u16)>,
-    /// Those of [`made`](Self::made) that the router has granted to this run of the server.
+    /// Each port here, with the router's number. Only with UPnP, a port may have several.
+    pub(super) left: LeftAtRouter<(u16, u16)>,
+    /// Those that the router has granted to this run of the server.
     granted: BTreeSet<(u16, u16)>,
-    /// The router speaks the protocol, or did so in an earlier run: requests without an answer may
-    /// have arrived.
-    has_answered: bool,
 }
 
 impl RouterClient {
@@ -57,10 +52,8 @@ impl RouterClient {
             public: None,
             upnp: None,
             shows_entries: false,
-            made: BTreeSet::new(),
-            intended: BTreeSet::new(),
+            left: LeftAtRouter::nothing(),
             granted: BTreeSet::new(),
-            has_answered: false,
         }
     }
 
@@ -70,7 +63,7 @@ impl RouterClient {
             MappingProtocol::Pcp => {}
             MappingProtocol::NatPmp => {
                 let answer = self.ask_nat_pmp(link, NatPmpRequest::PublicAddress, &INTERVALS)?;
-                self.has_answered = true;
+                self.left.has_answered = true;
                 if let NatPmpAnswer::PublicAddress(address) = answer {
                     self.public = Some(judge(address)?);
                 }
@@ -81,7 +74,7 @@ impl RouterClient {
                     return Err(NoAnswer::Ending.into());
                 }
                 let (service, address) = UpnpService::discover(self.router)?;
-                self.has_answered = true;
+                self.left.has_answered = true;
                 self.upnp = Some(service);
                 self.public = Some(judge(address)?);
             }
@@ -99,20 +92,20 @@ impl RouterClient {
     ) -> Result<GrantedPort, MappingFailure> {
         let answer = self.ask_for(link, inner, outer, lease);
         let (OuterNumber::Exact(number) | OuterNumber::Any(number)) = outer;
-        self.intended.remove(&(inner, number));
-        self.has_answered |= !matches!(answer, Err(MappingFailure::NoAnswer(_)));
+        self.left.intended.remove(&(inner, number));
+        self.left.has_answered |= !matches!(answer, Err(MappingFailure::NoAnswer(_)));
         match &answer {
             Ok(granted) if granted.is_foreign => {}
             Ok(granted) => {
                 self.forget_made(inner, granted.outer);
-                self.made.insert((inner, granted.outer));
+                self.left.made.insert((inner, granted.outer));
                 self.granted.insert((inner, granted.outer));
             }
             // Perhaps the request has arrived.
             Err(MappingFailure::NoAnswer(_) | MappingFailure::Unbelievable(_)) => {
-                let is_known = self.made.iter().any(|made| made.0 == inner);
+                let is_known = self.left.made.iter().any(|made| made.0 == inner);
                 if !is_known || self.protocol == MappingProtocol::Upnp {
-                    self.made.insert((inner, number));
+                    self.left.made.insert((inner, number));
                 }
             }
             Err(_) => {}
@@ -122,38 +115,20 @@ impl RouterClient {
 
     /// The router is to be asked for this next.
     pub(super) fn intend(&mut self, inner: u16, outer: u16) {
-        self.intended.insert((inner, outer));
+        self.left.intended.insert((inner, outer));
     }
 
     /// It was not asked for the rest.
     pub(super) fn forget_intended(&mut self) {
-        self.intended.clear();
+        self.left.intended.clear();
     }
 
     /// The router has replaced or ended this mapping.
     fn forget_made(&mut self, inner: u16, outer: u16) {
         let is_upnp = self.protocol == MappingProtocol::Upnp;
         let is_other = |made: &(u16, u16)| made.0 != inner || is_upnp && made.1 != outer;
-        self.made.retain(is_other);
+        self.left.made.retain(is_other);
         self.granted.retain(is_other);
-    }
-
-    /// The router has answered in another protocol: it does not speak this one if it never has.
-    pub(super) fn forget_unheard(&mut self) {
-        if !self.has_answered {
-            self.made.clear();
-        }
-    }
-
-    /// Whether the router may have read what it was asked for.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered
-    }
-
-    /// Takes what another client for the same router may have left there.
-    pub(super) fn absorb(&mut self, other: Self) {
-        self.made.extend(other.made);
-        self.has_answered |= other.has_answered;
     }
 
     fn ask_for(
@@ -245,11 +220,10 @@ impl RouterClient {
             let is_it =
                 |client: &&mut Self| client.protocol == mapping.protocol && client.router == router;
             match known.find(is_it) {
-                Some(client) => drop(client.made.insert((mapping.inner, mapping.outer))),
+                Some(client) => client.left.restore((mapping.inner, mapping.outer)),
                 None => {
                     let mut client = Self::new(mapping.protocol, router, secret);
-                    client.has_answered = true;
-                    client.made.insert((mapping.inner, mapping.outer));
+                    client.left.restore((mapping.inner, mapping.outer));
                     clients.push(client);
                 }
             }
@@ -259,20 +233,19 @@ impl RouterClient {
 
     /// For [`restored`](Self::restored).
     pub(super) fn recorded(&self) -> impl Iterator<Item = MadeMapping> {
-        let all = self.made.union(&self.intended);
-        all.map(|(inner, outer)| MadeMapping {
+        self.left.recorded().map(|(inner, outer)| MadeMapping {
             protocol: self.protocol,
             router: self.router.address.into(),
             scope: 0,
             own: self.router.own.into(),
-            inner: *inner,
-            outer: *outer,
+            inner,
+            outer,
         })
     }
 
     /// Whether the router may forward a port for this server.
     pub(super) fn has_mappings(&self) -> bool {
-        !self.made.is_empty()
+        !self.left.made.is_empty()
     }
 
     /// Ends the forwarding of those ports, by the numbers here and at the router. It may be gone:
@@ -285,13 +258,17 @@ impl RouterClient {
     ) {
         if self.protocol == MappingProtocol::Upnp
             && self.upnp.is_none()
-            && self.made.iter().any(|made| is_unwanted(made.0, made.1))
+            && self
+                .left
+                .made
+                .iter()
+                .any(|made| is_unwanted(made.0, made.1))
             && self.begin(link).is_err()
         {
             return;
         }
         let mut unanswered = 0;
-        for (inner, outer) in self.made.clone() {
+        for (inner, outer) in self.left.made.clone() {
             if !is_unwanted(inner, outer) {
                 continue;
             }
@@ -308,7 +285,7 @@ impl RouterClient {
     /// UPnP: whether the router has its address and its mappings as before. One that has restarted
     /// says so to no one.
     pub(super) fn is_unchanged(&mut self, link: &Link) -> bool {
-        let own = self.made.first().copied();
+        let own = self.left.made.first().copied();
         let public = self.public.clone();
         let Ok(service) = self.service(link) else {
             return false;

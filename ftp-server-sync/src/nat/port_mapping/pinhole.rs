@@ -89,7 +89,7 @@ impl Pinholes {
                 client.protocol == other.protocol && client.router == other.router
             };
             match clients.find(is_it) {
-                Some(client) => client.absorb(other),
+                Some(client) => client.left.absorb(other.left),
                 None => self.abandoned.push(other),
             }
         }
@@ -98,7 +98,7 @@ impl Pinholes {
     /// What routers may have read and opened.
     pub(super) fn heard(&self) -> impl Iterator<Item = MadeMapping> {
         let clients = self.client.iter().chain(&self.abandoned);
-        let heard = clients.filter(|client| client.has_answered());
+        let heard = clients.filter(|client| client.left.has_answered);
         heard.flat_map(PinholeClient::recorded)
     }
 
@@ -198,7 +198,7 @@ impl Pinholes {
                     for client in &mut self.abandoned {
                         let is_elsewhere = client.router != router;
                         if !is_elsewhere {
-                            client.forget_unheard();
+                            client.left.forget_unheard();
                         }
                         if client.has_openings() && link.connect(client.router.ends()).is_ok() {
                             let is_unwanted = |port| is_elsewhere || !job.wants(port);

@@ -178,22 +178,34 @@ const BYTES_MAX: u64 = 8 * 1024 * 1024;
 mod tests {
     use super::*;
 
+    fn mapping(inner: u16) -> MadeMapping {
+        MadeMapping {
+            protocol: MappingProtocol::Pcp,
+            router: [192, 168, 77, 1].into(),
+            scope: 0,
+            own: [192, 168, 77, 2].into(),
+            inner,
+            outer: inner,
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_again() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("state/port-mappings");
-        let mapping = |protocol, router: &str, own: &str, scope| MadeMapping {
-            protocol,
-            router: router.parse().unwrap(),
-            scope,
-            own: own.parse().unwrap(),
-            inner: 2121,
+        let one = MadeMapping {
+            protocol: MappingProtocol::NatPmp,
             outer: 21,
+            ..mapping(2121)
         };
-        let made = [
-            mapping(MappingProtocol::NatPmp, "192.168.77.1", "192.168.77.2", 0),
-            mapping(MappingProtocol::Upnp, "fe80::1", "2001:db8::2", 7),
-        ];
+        let other = MadeMapping {
+            protocol: MappingProtocol::Upnp,
+            router: "fe80::1".parse().unwrap(),
+            scope: 7,
+            own: "2001:db8::2".parse().unwrap(),
+            ..one
+        };
+        let made = [one, other];
         assert_eq!(read(&file, None), []);
         write(&file, None, &made).unwrap();
         assert_eq!(read(&file, None), made);
@@ -208,14 +220,6 @@ mod tests {
     fn the_file_is_written_when_something_changes() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("port-mappings");
-        let mapping = |inner| MadeMapping {
-            protocol: MappingProtocol::Pcp,
-            router: [192, 168, 77, 1].into(),
-            scope: 0,
-            own: [192, 168, 77, 2].into(),
-            inner,
-            outer: inner,
-        };
         let (one, other) = (mapping(60_000), mapping(60_001));
         let mut record = RecordFile::read(file.clone(), None);
         record.update([other, one, other].into_iter());
@@ -232,14 +236,7 @@ mod tests {
     fn a_copied_record_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("port-mappings");
-        let made = MadeMapping {
-            protocol: MappingProtocol::Pcp,
-            router: [192, 168, 77, 1].into(),
-            scope: 0,
-            own: [192, 168, 77, 2].into(),
-            inner: 2121,
-            outer: 21,
-        };
+        let made = mapping(2121);
         write(&file, Some(7), &[made]).unwrap();
         assert_eq!(read(&file, Some(7)), [made]);
         assert_eq!(read(&file, Some(8)), []);
@@ -256,14 +253,7 @@ mod tests {
         let state = directory.path().join("state");
         fs::write(&state, "").unwrap();
         let file = state.join("port-mappings");
-        let made = MadeMapping {
-            protocol: MappingProtocol::Pcp,
-            router: [192, 168, 77, 1].into(),
-            scope: 0,
-            own: [192, 168, 77, 2].into(),
-            inner: 2121,
-            outer: 21,
-        };
+        let made = mapping(2121);
         let mut record = RecordFile::read(file.clone(), None);
         record.update([made].into_iter());
         fs::remove_file(&state).unwrap();

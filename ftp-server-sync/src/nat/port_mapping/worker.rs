@@ -219,7 +219,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         self.link.begin_removal();
         self.remove_all(now() + REMOVAL_MAX);
         let clients = self.client.iter().chain(&self.abandoned);
-        let heard = clients.filter(|client| client.has_answered());
+        let heard = clients.filter(|client| client.left.has_answered);
         let left = heard.flat_map(RouterClient::recorded);
         let left = left.chain(self.pinholes.heard());
         let left: BTreeSet<u16> = left.map(|made| made.outer).collect();
@@ -353,7 +353,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
                 client.protocol == other.protocol && client.router == other.router
             };
             match clients.find(is_it) {
-                Some(client) => client.absorb(other),
+                Some(client) => client.left.absorb(other.left),
                 None => self.abandoned.push(other),
             }
         }

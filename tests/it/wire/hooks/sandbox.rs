@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::place::{NAME, Place, children, command, is_gone};
 use crate::support::client_program::path;
 use crate::support::process;
-use crate::support::server::{self, Setup, TestServer};
+use crate::support::server::{self, Program, Setup, TestServer};
 use crate::support::wait::wait_at_most;
 
 /// The process that starts them is outside of the sandbox, and ends with the server.
@@ -44,12 +44,7 @@ fn the_helper_ends_after_the_server() {
     let server = TestServer::program(&["--sandbox", "--on-event", &hook]);
     let mut client = server.client();
     client.store("STOR new", "text");
-    let helpers = children(&server);
-    let helper = helpers[0]
-        .lines()
-        .find_map(|line| line.strip_prefix("Pid:\t"));
-    let helper = Pid::from_raw(helper.expect("a number").parse().expect("a number"));
-    let helper = helper.expect("a process");
+    let helper = helper_of(&server);
     for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
         kill_process(helper, signal).expect("a signal");
     }
@@ -67,12 +62,7 @@ fn the_helper_of_a_killed_server_ends_although_its_queue_is_full() {
     let hook = place.script("hook", "exec sleep 50");
     let server = TestServer::program(&["--sandbox", "--on-event", &hook]);
     let mut client = server.client();
-    let helpers = children(&server);
-    let helper = helpers[0]
-        .lines()
-        .find_map(|line| line.strip_prefix("Pid:\t"));
-    let helper = Pid::from_raw(helper.expect("a number").parse().expect("a number"));
-    let helper = helper.expect("a process");
+    let helper = helper_of(&server);
     // Those of the helper, the pipe to it, and those of the server.
     for number in 0..3000 {
         client.command(format!("MKD {number}"), 257);
@@ -105,4 +95,13 @@ fn a_hook_within_reach_of_the_sandbox_is_refused() {
         text.contains("--sandbox leaves the server the right to change this program"),
         "{text}"
     );
+}
+
+/// The process that starts the hooks of this server.
+fn helper_of(server: &TestServer<Program>) -> Pid {
+    let helpers = children(server);
+    let mut lines = helpers[0].lines();
+    let number = lines.find_map(|line| line.strip_prefix("Pid:\t"));
+    let number = number.expect("a number").parse().expect("a number");
+    Pid::from_raw(number).expect("a process")
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::router::PinholeRouter;
 use crate::nat::port_mapping::job::WantedPort;
 use crate::nat::port_mapping::lease_clock::now;
+use crate::nat::port_mapping::left_at_router::LeftAtRouter;
 use crate::nat::port_mapping::link::{Link, NoAnswer, REMOVAL_INTERVALS};
 use crate::nat::port_mapping::nonce::NonceSecret;
 use crate::nat::port_mapping::outcome::{MappingFailure, TAKEN};
@@ -23,13 +24,7 @@ pub(super) struct PinholeClient {
     pcp: PcpClient,
     /// UPnP: where the router is asked.
     firewall: Option<UpnpFirewall>,
-    /// The ports that the router may have opened, whether its answer has arrived or not.
-    made: BTreeSet<u16>,
-    /// What it is to be asked for next: a crash must not come between the request and the record.
-    intended: BTreeSet<u16>,
-    /// The router speaks the protocol, or did so in an earlier run: requests without an answer may
-    /// have arrived.
-    has_answered: bool,
+    pub(super) left: LeftAtRouter<u16>,
 }
 
 /// What the router has answered about all ports.
@@ -56,28 +51,8 @@ impl PinholeClient {
             router,
             pcp: PcpClient::new(router.ends(), secret),
             firewall: None,
-            made: BTreeSet::new(),
-            intended: BTreeSet::new(),
-            has_answered: false,
+            left: LeftAtRouter::nothing(),
         }
-    }
-
-    /// The router has answered in another protocol: it does not speak this one if it never has.
-    pub(super) fn forget_unheard(&mut self) {
-        if !self.has_answered {
-            self.made.clear();
-        }
-    }
-
-    /// Whether the router may have read what it was asked for.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered
-    }
-
-    /// Takes what another client for the same router may have left there.
-    pub(super) fn absorb(&mut self, other: Self) {
-        self.made.extend(other.made);
-        self.has_answered |= other.has_answered;
     }
 
     /// What it may have left open, as a former run of the server has recorded it.
@@ -96,11 +71,10 @@ impl PinholeClient {
             let is_it =
                 |client: &&mut Self| client.protocol == mapping.protocol && client.router == router;
             match known.find(is_it) {
-                Some(client) => drop(client.made.insert(mapping.inner)),
+                Some(client) => client.left.restore(mapping.inner),
                 None => {
                     let mut client = Self::new(mapping.protocol, router, secret);
-                    client.has_answered = true;
-                    client.made.insert(mapping.inner);
+                    client.left.restore(mapping.inner);
                     clients.push(client);
                 }
             }
@@ -110,14 +84,13 @@ impl PinholeClient {
 
     /// For [`restored`](Self::restored).
     pub(super) fn recorded(&self) -> impl Iterator<Item = MadeMapping> {
-        let all = self.made.union(&self.intended);
-        all.map(|port| MadeMapping {
+        self.left.recorded().map(|port| MadeMapping {
             protocol: self.protocol,
             router: self.router.address.into(),
             scope: self.router.scope,
             own: self.router.own.into(),
-            inner: *port,
-            outer: *port,
+            inner: port,
+            outer: port,
         })
     }
 
@@ -157,10 +130,12 @@ impl PinholeClient {
                 ..PinholeResult::default()
             });
         }
-        self.intended.extend(ports.iter().map(|port| port.inner));
+        self.left
+            .intended
+            .extend(ports.iter().map(|port| port.inner));
         before_request(self);
         let result = self.open_each(link, ports, lease);
-        self.intended.clear();
+        self.left.intended.clear();
         result
     }
 
@@ -212,7 +187,7 @@ impl PinholeClient {
         not_at_the_end(link)?;
         // If it fails, the router may have restarted, and is looked for again next time.
         let status = firewall.status()?;
-        self.has_answered = true;
+        self.left.has_answered = true;
         self.firewall = Some(firewall);
         match status {
             FirewallStatus::Off => Ok(true),
@@ -231,10 +206,10 @@ impl PinholeClient {
         lease: Duration,
     ) -> Result<Duration, MappingFailure> {
         let answer = self.ask_for(link, port, lease);
-        self.has_answered |= !matches!(answer, Err(MappingFailure::NoAnswer(_)));
+        self.left.has_answered |= !matches!(answer, Err(MappingFailure::NoAnswer(_)));
         // Without an answer, the request has arrived perhaps.
         if let Ok(_) | Err(MappingFailure::NoAnswer(_)) = &answer {
-            self.made.insert(port);
+            self.left.made.insert(port);
         }
         answer
     }
@@ -273,14 +248,14 @@ impl PinholeClient {
             None => self.pcp.unmap(link, port, &REMOVAL_INTERVALS),
         };
         if !matches!(answer, Err(MappingFailure::NoAnswer(_))) {
-            self.made.remove(&port);
+            self.left.made.remove(&port);
         }
         answer
     }
 
     /// Whether the router may have opened a port for this server.
     pub(super) fn has_openings(&self) -> bool {
-        !self.made.is_empty()
+        !self.left.made.is_empty()
     }
 
     /// Closes those ports. The router may be gone: then there is no answer.
@@ -290,14 +265,14 @@ impl PinholeClient {
         is_unwanted: impl Fn(u16) -> bool,
         until: Instant,
     ) {
-        let is_any = self.made.iter().any(|port| is_unwanted(*port));
+        let is_any = self.left.made.iter().any(|port| is_unwanted(*port));
         // A client of an earlier run has to look for the router first.
         let is_known = self.protocol != MappingProtocol::Upnp || self.firewall.is_some();
         if is_any && !is_known && self.begin(link).is_err() {
             return;
         }
         let mut unanswered = 0;
-        for port in self.made.clone() {
+        for port in self.left.made.clone() {
             if !is_unwanted(port) {
                 continue;
             }

@@ -163,7 +163,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
     fn forget_unheard(&mut self, router: Router) {
         let others = self.abandoned.iter_mut();
         for client in others.filter(|client| client.router == router) {
-            client.forget_unheard();
+            client.left.forget_unheard();
         }
         self.abandoned.retain(RouterClient::has_mappings);
     }
