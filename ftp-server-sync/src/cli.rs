@@ -16,7 +16,7 @@ pub use environment::environment_notes;
 pub use error::FlagError;
 pub use flags::long_names;
 pub use hash_password::new_password_hash;
-pub use help::help;
+pub use help::{help, short_help};
 pub use process_start::ProcessStart;
 
 mod config_file;
@@ -103,8 +103,8 @@ impl CommandLine {
     pub fn parse(&self) -> Result<Invocation, FlagError> {
         let table = flags::table();
         let mut given = expand::expand(&table, self.arguments.iter().cloned())?;
-        if given.find("--help").is_some() {
-            return Ok(Invocation::Help(help()));
+        if let Some(value) = given.find("--help").and_then(|help| help.value.as_ref()) {
+            return help::requested(value).map(Invocation::Help);
         }
         if given.find("--version").is_some() {
             let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));

@@ -427,7 +427,9 @@ pub(super) fn table() -> Vec<Flag> {
     let help = table.remove(0);
     table.push(Flag {
         short: Some('h'),
-        description: "print this help and exit",
+        placeholder: Some("[all|WORD]"),
+        description: "print the flags that most servers need, all flags, or those with a word in \
+                      their names, and exit",
         ..help
     });
     table
