@@ -1,5 +1,5 @@
-//! The texts of `--help`, made from the table of flags: the flags that matter, all of them, or those
-//! with a word in their names.
+//! The texts of `--help`, made from the table of flags: the flags that matter, all of them, or
+//! those with a word in their names.
 
 use std::ffi::OsStr;
 
