@@ -9,14 +9,15 @@ use std::ffi::OsString;
 use std::fmt;
 
 use crate::nat::rules::{self, RulesKind};
+use crate::net::passed_sockets::PassedSockets;
 use crate::probe::ProbeRequest;
-use crate::settings::Settings;
+use crate::settings::{Listen, Settings};
 use environment::Environment;
 pub use environment::environment_notes;
 pub use error::FlagError;
 pub use flags::long_names;
 pub use hash_password::new_password_hash;
-pub use help::help;
+pub use help::{help, short_help};
 pub use process_start::ProcessStart;
 
 mod config_file;
@@ -44,6 +45,8 @@ mod values;
 pub struct CommandLine {
     arguments: Vec<OsString>,
     environment: Environment,
+    /// Where sockets listen that the process was started with.
+    passed: Vec<Listen>,
 }
 
 /// What a command line asks for.
@@ -92,7 +95,15 @@ impl CommandLine {
         Self {
             arguments: arguments.into_iter().collect(),
             environment: Environment::read(variable),
+            passed: Vec::new(),
         }
+    }
+
+    /// These sockets take the place of those that flags name.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: &PassedSockets) -> Self {
+        self.passed = sockets.listen();
+        self
     }
 
     /// Parses the flags of all sources, and the files that they name as they are now.
@@ -103,8 +114,8 @@ impl CommandLine {
     pub fn parse(&self) -> Result<Invocation, FlagError> {
         let table = flags::table();
         let mut given = expand::expand(&table, self.arguments.iter().cloned())?;
-        if given.find("--help").is_some() {
-            return Ok(Invocation::Help(help()));
+        if let Some(value) = given.find("--help").and_then(|help| help.value.as_ref()) {
+            return help::requested(value).map(Invocation::Help);
         }
         if given.find("--version").is_some() {
             let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
@@ -131,7 +142,12 @@ impl CommandLine {
         }
         let flags = given.parse()?;
         let (check, rules, recount) = (flags.check, flags.rules, flags.recount);
-        let settings = Box::new(resolve::settings(flags, &given, &self.environment)?);
+        let settings = Box::new(resolve::settings(
+            flags,
+            &given,
+            &self.environment,
+            &self.passed,
+        )?);
         if recount {
             let others = [("--check", check), ("--rules", rules.is_some())];
             if let Some((other, _)) = others.into_iter().find(|(_, is_given)| *is_given) {

@@ -23,6 +23,8 @@
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
 //! | `server/rights` | from root to another user |
 //! | `server/users` | the users file, when it changes |
+//! | `server/service_manager`, `server/service_state` | messages to systemd: readiness, status, watchdog |
+//! | `server/single_session` | the one session of a server that inetd has started |
 //! | `server/hooks` | the operator's programs: their processes, output and end |
 //! | `session` | the thread of one session: one poll, one loop |
 //! | `session/connection` | the core with its sockets and files; runs until it has to wait |
@@ -87,6 +89,9 @@ mod tls;
 pub use fs::quota::recount::{RecountReport, recount};
 pub use logging::StderrWriter;
 pub use nat::{check, rules};
+pub use net::inetd::refuse_inetd_client;
+pub use net::passed_sockets::PassedSockets;
 pub use server::{
-    Handle, HookHelpers, Server, enter_sandbox, is_hook_helper, run_hook_helper, start_hook_helpers,
+    Handle, HookHelpers, Server, ServiceManager, enter_sandbox, is_hook_helper, run_hook_helper,
+    start_hook_helpers,
 };

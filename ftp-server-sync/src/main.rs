@@ -11,8 +11,8 @@ use ftp_server_sync::probe::{self, ProbeRequest, ProbeVerdict};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{
-    HookHelpers, Server, StderrWriter, enter_sandbox, is_hook_helper, run_hook_helper,
-    start_hook_helpers,
+    HookHelpers, PassedSockets, Server, ServiceManager, StderrWriter, enter_sandbox,
+    is_hook_helper, refuse_inetd_client, run_hook_helper, start_hook_helpers,
 };
 
 /// The name in front of messages.
@@ -33,15 +33,18 @@ fn main() -> ExitCode {
     // What it still holds at the end is written when it is dropped.
     let stderr = StderrWriter::new();
     match start {
-        Ok(start) => run(&start, &stderr),
+        Ok(start) => run(start, &stderr),
         Err(problem) => cannot_start(&problem, &stderr),
     }
 }
 
-fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
+fn run(mut start: ProcessStart, stderr: &StderrWriter) -> ExitCode {
     let command_line = start.command_line();
     match command_line.parse() {
-        Ok(Invocation::Serve(settings)) => serve(*settings, command_line, start.warning(), stderr),
+        Ok(Invocation::Serve(settings)) => match start.take_sockets(&settings) {
+            Ok(sockets) => serve(*settings, sockets, command_line, start.warning(), stderr),
+            Err(problem) => cannot_start(&problem, stderr),
+        },
         Ok(Invocation::Check(settings)) => check(&settings, stderr),
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
         Ok(Invocation::Recount(settings)) => recount(&settings, stderr),
@@ -57,6 +60,7 @@ fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
 
 fn serve(
     settings: Settings,
+    sockets: PassedSockets,
     command_line: CommandLine,
     warning: Option<&str>,
     stderr: &StderrWriter,
@@ -65,6 +69,8 @@ fn serve(
         Ok(hooks) => hooks,
         Err(error) => return cannot_start(&error, stderr),
     };
+    // The sandbox may take the right to connect to it.
+    let service_manager = ServiceManager::from_environment();
     // It holds for threads that start later, so this comes before the first one.
     if settings.sandbox
         && let Err(error) = enter_sandbox(&settings)
@@ -78,8 +84,8 @@ fn serve(
     for note in cli::environment_notes(env::vars_os()) {
         log::info!("note: {note}");
     }
-    let server = match start(settings, command_line, hooks) {
-        Ok(server) => server,
+    let server = match start(settings, sockets, command_line, hooks) {
+        Ok(server) => server.with_service_manager(service_manager),
         Err(error) => return cannot_start(&error, stderr),
     };
     if let Err(error) = stderr.start() {
@@ -94,8 +100,14 @@ fn serve(
     }
 }
 
-fn start(settings: Settings, command_line: CommandLine, hooks: HookHelpers) -> io::Result<Server> {
-    let server = Server::bind(settings)?.with_signals()?.with_run_as()?;
+fn start(
+    settings: Settings,
+    sockets: PassedSockets,
+    command_line: CommandLine,
+    hooks: HookHelpers,
+) -> io::Result<Server> {
+    let server = Server::bind_passed(settings, sockets)?;
+    let server = server.with_signals()?.with_run_as()?;
     let server = server.with_hook_helpers(hooks);
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }
@@ -165,6 +177,7 @@ fn probe(request: &ProbeRequest, stderr: &StderrWriter) -> ExitCode {
 
 fn cannot_start(problem: &dyn fmt::Display, stderr: &StderrWriter) -> ExitCode {
     print_error(problem, stderr);
+    refuse_inetd_client();
     ExitCode::from(CANNOT_START)
 }
 

@@ -2,9 +2,11 @@
 
 pub(crate) mod client_network;
 pub(crate) mod gateways;
+pub(crate) mod inetd;
 mod interface_tables;
 pub(crate) mod interfaces;
 pub(crate) mod listen;
+pub(crate) mod passed_sockets;
 pub(crate) mod port_probe;
 pub(crate) mod port_range;
 pub(crate) mod reach;

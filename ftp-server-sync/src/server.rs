@@ -19,10 +19,14 @@ mod reload;
 mod report;
 mod rights;
 mod sandbox;
+mod service_manager;
+mod service_state;
 mod sessions;
 mod shares;
 mod shutdown;
 mod signals;
+mod single_client;
+mod single_session;
 mod system_check;
 mod system_users;
 mod users;
@@ -42,18 +46,21 @@ use crate::logging::repeated::RepeatedEvents;
 use crate::logging::session_name::SessionName;
 use crate::nat::address_source::AddressResolver;
 use crate::nat::address_source::file::AddressFiles;
+use crate::net::inetd;
 use crate::net::interfaces::Interfaces;
+use crate::net::passed_sockets::PassedSockets;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
 use crate::privileges;
 use crate::session::{Current, ServerState};
-use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
+use crate::settings::{Settings, SocketSource};
 use crate::tls::Identity;
 
 pub use handle::Handle;
 pub use hooks::{HookHelpers, is_hook_helper, run_hook_helper, start_hook_helpers};
 pub use sandbox::enter_sandbox;
+pub use service_manager::ServiceManager;
 
 use accept_failures::AcceptFailures;
 use admission::LoginDelays;
@@ -65,6 +72,7 @@ use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
 use signals::{Request, Signals};
+use single_client::SingleClient;
 use system_check::SystemUsersCheck;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
@@ -106,6 +114,9 @@ pub struct Server {
     mapper: ServerMapper,
     hooks: ServerHooks,
     quotas: QuotaKeeper,
+    service_manager: ServiceManager,
+    /// `None` for a server that listens.
+    single_client: Option<SingleClient>,
     shutdown: Shutdown,
 }
 
@@ -130,6 +141,36 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate. Or that the settings ask for a sandbox that this process is not in.
     pub fn bind(settings: Settings) -> io::Result<Self> {
+        Self::with_listeners(settings, Listeners::default())
+    }
+
+    /// The same with control sockets that were passed at the start; the settings come from a
+    /// command line that [knows them](crate::cli::CommandLine::with_sockets). A client that inetd
+    /// has passed is sent away if this fails.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind).
+    pub fn bind_passed(settings: Settings, sockets: PassedSockets) -> io::Result<Self> {
+        let listeners = Listeners::new(sockets.listeners);
+        match (
+            Self::with_listeners(settings, listeners),
+            sockets.connection,
+        ) {
+            (Ok(server), connection) => Ok(Self {
+                single_client: connection.map(SingleClient::new),
+                ..server
+            }),
+            (Err(error), connection) => {
+                if let Some(connection) = connection {
+                    inetd::refuse(connection);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn with_listeners(settings: Settings, mut listeners: Listeners) -> io::Result<Self> {
         privileges::check_start(&settings)?;
         sandbox::check_entered(&settings)?;
         let share = shares::open_share(&settings)?;
@@ -150,8 +191,9 @@ impl Server {
             Some(_) => None,
             None => Identity::load(&settings, &interfaces).map_err(io::Error::other)?,
         };
-        let mut listeners = Listeners::default();
-        listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
+        if settings.socket_source != SocketSource::Inetd {
+            listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
+        }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = RepeatedEvents::new(Some(waker.clone()));
         let (sender, messages) = unbounded();
@@ -190,6 +232,8 @@ impl Server {
             mapper: ServerMapper::default(),
             hooks: ServerHooks::default(),
             quotas: QuotaKeeper::default(),
+            service_manager: ServiceManager::default(),
+            single_client: None,
             shutdown: Shutdown::No,
         })
     }
@@ -225,6 +269,13 @@ impl Server {
         self
     }
 
+    /// Keeps the service manager informed that has started this process.
+    #[must_use]
+    pub fn with_service_manager(mut self, service_manager: ServiceManager) -> Self {
+        self.service_manager = service_manager;
+        self
+    }
+
     /// The addresses that it listens on. A port that was given as 0 is the real one here.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let bound = self.listeners.bound().into_iter();
@@ -247,8 +298,11 @@ impl Server {
         self.update_port_mapping();
         self.hooks.start(&self.state, &self.handle);
         self.update_quotas();
+        self.service_manager.ready();
         loop {
             self.read_messages();
+            self.serve_single_client(Instant::now());
+            self.inform_service_manager(Instant::now());
             if self.is_over() {
                 return Ok(());
             }
@@ -285,6 +339,8 @@ impl Server {
             self.hooks.deadline(),
             self.reading_due(),
             self.system_users_due(),
+            self.service_manager.due(),
+            self.single_client.as_ref().and_then(SingleClient::due),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))

@@ -44,7 +44,7 @@ pub use crate::accounts::system_users::{SystemGroup, SystemUsers};
 pub use crate::accounts::users::Users;
 pub use crate::accounts::users_file;
 use crate::net::interfaces::Interfaces;
-pub use crate::net::listen::Listen;
+pub use crate::net::listen::{Listen, SocketSource};
 pub use crate::net::port_range::PortRange;
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, unusable};
@@ -63,6 +63,8 @@ pub use uploads::{BrokenUploads, UploadRules};
 pub struct Settings {
     /// The sockets for control connections; at least one.
     pub listen: Vec<Listen>,
+    /// Who opens them.
+    pub socket_source: SocketSource,
     /// The shared directory, as an absolute path.
     pub directory: PathBuf,
     /// Names in it that are not served; a pattern matches one name.

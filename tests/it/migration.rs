@@ -15,7 +15,7 @@ use crate::support::server;
 #[test]
 fn the_flags_and_options_that_it_names_exist() {
     let page = read("migration.md");
-    let help = process::run(&mut server::command(&["--help"]), SECONDS_MAX).text();
+    let help = process::run(&mut server::command(&["--help", "all"]), SECONDS_MAX).text();
     let flags: BTreeSet<&str> = words(&help).filter(|word| is_flag(word)).collect();
     let here = tables(&page).flat_map(words).filter(|word| is_flag(word));
     let unknown: BTreeSet<&str> = here.filter(|flag| !flags.contains(flag)).collect();

@@ -4,6 +4,7 @@
 //! Tests in [`black_box`] need nothing but a command that starts a server; all others need flags,
 //! settings, the log or the process of ours.
 
+mod activation;
 mod active;
 mod address_sources;
 mod admission;
@@ -24,6 +25,7 @@ mod hash_password;
 mod hashed_passwords;
 mod hidden_passwords;
 mod hooks;
+mod inetd;
 mod killed_clients;
 mod large_listings;
 mod limits;
@@ -32,6 +34,7 @@ mod log_reader;
 mod login;
 mod looks;
 mod never_connected;
+mod notify;
 mod pool;
 mod probe;
 mod rates;

@@ -116,6 +116,12 @@ impl Reply {
         )
     }
 
+    /// For a server that has been started for this connection, and cannot serve it.
+    #[must_use]
+    pub const fn server_unavailable() -> Self {
+        Self::fixed(421, "The server cannot start; try again later.")
+    }
+
     /// The request that this reply refuses, where the core has refused it without asking the
     /// driver, and its path is known.
     #[must_use]

@@ -131,7 +131,7 @@ fn note(table: &[Flag], name: &str) -> Option<String> {
 }
 
 /// `FTP_SERVER_SYNC_PASSIVE_PORTS` for `--passive-ports`.
-fn variable_name(flag: &Flag) -> String {
+pub(super) fn variable_name(flag: &Flag) -> String {
     variable(flag.name())
 }
 

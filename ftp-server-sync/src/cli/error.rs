@@ -106,7 +106,7 @@ pub(super) fn unknown(what: &str, similar: Option<String>) -> String {
     let remedy = similar.map(|similar| format!("did you mean {similar}?"));
     format!(
         "unknown {what}; {}",
-        remedy.as_deref().unwrap_or("--help lists all")
+        remedy.as_deref().unwrap_or("--help all lists them")
     )
 }
 

@@ -32,6 +32,10 @@ pub(super) struct Flags {
     #[argh(option, short = 'p', arg_name = "N")]
     #[argh(from_str_fn(values::port), default = "2121")]
     pub(super) port: u16,
+    /// serve one client, whose connection is standard input, and end with it: for inetd, or for
+    /// systemd's Accept=yes
+    #[argh(switch)]
+    pub(super) inetd: bool,
     /// the directory to share [.]
     #[argh(option, short = 'd', arg_name = "PATH")]
     #[argh(from_str_fn(values::path), default = "PathBuf::from(\".\")")]
@@ -427,7 +431,9 @@ pub(super) fn table() -> Vec<Flag> {
     let help = table.remove(0);
     table.push(Flag {
         short: Some('h'),
-        description: "print this help and exit",
+        placeholder: Some("[all|WORD]"),
+        description: "print the flags that most servers need, all flags, or those with a word in \
+                      their names, and exit",
         ..help
     });
     table

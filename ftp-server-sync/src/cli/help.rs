@@ -1,21 +1,106 @@
-//! The text of `--help`, made from the table of flags.
+//! The texts of `--help`, made from the table of flags: the flags that matter, all of them, or
+//! those with a word in their names.
 
-use super::flags::{self, Flag};
+use std::ffi::OsStr;
+
+use super::environment::variable_name;
+use super::error::{self, FlagError};
+use super::flags::{self, EVERY, Flag};
+use crate::accounts::similar::suggest;
 use crate::logging::wrap::wrap;
 
-/// The text of `--help`, at most 80 columns wide.
+/// The text of `--help all`, at most 80 columns wide.
 pub fn help() -> String {
-    let mut text = format!(
+    let mut text = beginning();
+    text.push_str(&in_sections(|_| true));
+    text.push_str(EPILOGUE);
+    text.push_str(EXAMPLES);
+    text
+}
+
+/// The text of `--help`, which fits on a screen of 80 columns.
+pub fn short_help() -> String {
+    let table = flags::table();
+    let mut text = beginning();
+    text.push_str("\nThe flags that most servers need:\n");
+    for name in MOST_USED {
+        let flag = table.iter().find(|flag| flag.long == name);
+        text.extend(flag.map(entry));
+    }
+    let count = table.len();
+    text.push_str(&format!(
+        "\n--help all shows all {count} flags, and --help WORD those with WORD in their names.\n"
+    ));
+    text.push_str(EXAMPLES);
+    text
+}
+
+/// The text for the value of `--help`.
+pub(super) fn requested(value: &OsStr) -> Result<String, FlagError> {
+    let word = value.to_string_lossy();
+    match &*word {
+        EVERY => Ok(short_help()),
+        "all" => Ok(help()),
+        _ => about(&word).ok_or_else(|| {
+            let table = flags::table();
+            let names: Vec<&str> = table.iter().map(Flag::name).collect();
+            let similar = suggest(word.trim_start_matches('-'), &names);
+            let similar = similar.map(|name| format!("--help {name}"));
+            FlagError::with_value("--help", value, error::unknown("flag", similar))
+        }),
+    }
+}
+
+/// The flag of this name or letter, or else those with the word in their names.
+fn about(word: &str) -> Option<String> {
+    let table = flags::table();
+    let word = word.trim_start_matches('-');
+    let is_it = |flag: &&Flag| {
+        let letter = flag.short.map(String::from);
+        flag.name() == word || letter.as_deref() == Some(word)
+    };
+    if let Some(only) = table.iter().find(is_it) {
+        let text = in_sections(|flag| flag == only);
+        return Some(text.trim_start().to_owned() + &elsewhere(only));
+    }
+    let text = in_sections(|flag| !word.is_empty() && flag.name().contains(word));
+    (!text.is_empty()).then(|| text.trim_start().to_owned())
+}
+
+/// How the flag is written in a file and in the environment.
+fn elsewhere(flag: &Flag) -> String {
+    if flag.is_for_command_line_only() {
+        return String::new();
+    }
+    let variable = variable_name(flag);
+    let value = flag.placeholder.unwrap_or("yes");
+    let variable = format!("As a variable: {variable}={value}\n");
+    if flag.long == "--config" {
+        return format!("\n{variable}");
+    }
+    format!("\nIn a file: {}\n{variable}", &flag.usage()[2..])
+}
+
+fn beginning() -> String {
+    format!(
         "Usage: ftp-server-sync [FLAG]...\n\n{}\n",
         flags::description()
-    );
+    )
+}
+
+/// The flags that are wanted, with the headings of their sections.
+fn in_sections(is_wanted: impl Fn(&Flag) -> bool) -> String {
+    let (mut text, mut heading) = (String::new(), None);
     for flag in flags::table() {
-        if let Some((heading, _)) = SECTIONS.iter().find(|(_, first)| *first == flag.long) {
-            text.push_str(&format!("\n{heading}:\n"));
+        let section = SECTIONS.iter().find(|(_, first)| *first == flag.long);
+        heading = section.map(|(heading, _)| heading).or(heading);
+        if is_wanted(&flag) {
+            if let Some(heading) = heading.take() {
+                text.push_str(&format!("\n{heading}:\n"));
+            }
+            text.push_str(&entry(&flag));
         }
-        text.push_str(&entry(&flag));
     }
-    text.push_str(EPILOGUE);
     text
 }
 
@@ -42,9 +127,31 @@ const EPILOGUE: &str = "
 A file and the environment can give these flags too: the line \"port 21\" in the
 file of --config, or the variable FTP_SERVER_SYNC_PORT=21. The command line wins
 over the environment, and the environment over the file.
+";
+/// What a server for one user, or for some, behind a router needs, and what finds mistakes.
+const MOST_USED: [&str; 10] = [
+    "--directory",
+    "--write",
+    "--username",
+    "--password-file",
+    "--users",
+    "--masquerade-address",
+    "--passive-ports",
+    "--tls",
+    "--config",
+    "--check",
+];
+const EXAMPLES: &str = "
+Try it: anonymous may read this directory at port 2121.
+  ftp-server-sync -d /srv/ftp
 
 One user, behind a router that forwards port 21 to 2121, and 60000-60009:
   ftp-server-sync -d /srv/ftp -u NAME --password-file FILE --write \\
     -n PUBLIC-ADDRESS -r 60000-60009
-Without flags, anonymous may read the current directory.
+
+What would each kind of client get with these flags, and what is wrong?
+  ftp-server-sync -d /srv/ftp -n PUBLIC-ADDRESS -r 60000-60009 --check
 ";
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::mem;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use zeroize::Zeroizing;
@@ -15,6 +16,9 @@ use super::environment::{PASSWORD, PASSWORD_FLAG};
 use super::memory_variables::memory_variables;
 use super::reexec::{NewImage, execute_again, handed_over};
 use super::{CommandLine, flags, hidden_arguments};
+use crate::net::inetd;
+use crate::net::passed_sockets::PassedSockets;
+use crate::settings::{Settings, SocketSource};
 
 /// The arguments and variables of this process.
 pub struct ProcessStart {
@@ -22,6 +26,8 @@ pub struct ProcessStart {
     /// The variables that the process had, and has no longer.
     removed: Vec<(String, OsString)>,
     warning: Option<String>,
+    /// Those of a service manager.
+    sockets: PassedSockets,
 }
 
 impl ProcessStart {
@@ -31,12 +37,29 @@ impl ProcessStart {
     ///
     /// # Errors
     ///
-    /// If what was executed again cannot read its arguments: a text with the remedy.
+    /// If what was executed again cannot read its arguments, or sockets were passed that it cannot
+    /// use: a text with the remedy.
     pub fn read() -> Result<Self, String> {
-        match handed_over() {
-            Ok(None) => Ok(Self::hide(env::args_os().skip(1).collect())),
-            Ok(Some(text)) => Self::decode(&text).ok_or_else(|| broken(&"it is not complete")),
-            Err(error) => Err(broken(&error)),
+        inetd::keep_stderr_out();
+        let mut start = match handed_over() {
+            Ok(None) => Self::hide(env::args_os().skip(1).collect()),
+            Ok(Some(text)) => Self::decode(&text).ok_or_else(|| broken(&"it is not complete"))?,
+            Err(error) => return Err(broken(&error)),
+        };
+        // Not before the process has executed itself: that takes the variables away.
+        start.sockets = PassedSockets::from_environment()?;
+        Ok(start)
+    }
+
+    /// The sockets for a server with these settings, which can be taken once.
+    ///
+    /// # Errors
+    ///
+    /// If inetd should have passed one and has not: a text with the remedy.
+    pub fn take_sockets(&mut self, settings: &Settings) -> Result<PassedSockets, String> {
+        match settings.socket_source {
+            SocketSource::Inetd => PassedSockets::from_inetd(),
+            _ => Ok(mem::take(&mut self.sockets)),
         }
     }
 
@@ -47,7 +70,7 @@ impl ProcessStart {
             found.map(|(_, value)| value.clone())
         };
         let variable = |name: &str| removed(name).or_else(|| env::var_os(name));
-        CommandLine::new(self.arguments.iter().cloned(), variable)
+        CommandLine::new(self.arguments.iter().cloned(), variable).with_sockets(&self.sockets)
     }
 
     /// For the log, if others can see a password.
@@ -67,6 +90,7 @@ impl ProcessStart {
             arguments,
             removed: removed.collect(),
             warning: None,
+            sockets: PassedSockets::default(),
         };
         let hides = shown.is_some() || !start.removed.is_empty();
         let added = memory_variables(|name| env::var_os(name));
@@ -124,6 +148,7 @@ impl ProcessStart {
             arguments,
             removed: items.map(variable).collect::<Option<_>>()?,
             warning: None,
+            sockets: PassedSockets::default(),
         })
     }
 }
@@ -163,6 +188,7 @@ mod tests {
                     .map(|(name, value)| (name.to_owned(), bytes(value)))
                     .collect(),
                 warning: None,
+                sockets: PassedSockets::default(),
             };
             let found = ProcessStart::decode(&start.encode()).expect("a start");
             assert_eq!(found.arguments, start.arguments);
@@ -176,6 +202,7 @@ mod tests {
             arguments: vec!["-P".into(), "secret".into()],
             removed: Vec::new(),
             warning: None,
+            sockets: PassedSockets::default(),
         };
         let text = start.encode();
         for end in 0..text.len() {

@@ -4,12 +4,12 @@
 //! up; everything else is arithmetic.
 
 mod hooks;
+mod listen;
 mod port_mapping;
 pub(super) mod users;
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
 use std::path::{self, PathBuf};
 
 use ftp_proto::DeniedCommands;
@@ -34,9 +34,10 @@ pub(super) fn settings(
     mut flags: Flags,
     given: &GivenFlags,
     environment: &Environment,
+    passed: &[Listen],
 ) -> Result<Settings, FlagError> {
     let port_mapping = port_mapping::settings(&mut flags, given, environment)?;
-    check_passive_ports(&flags, given)?;
+    let (listen, socket_source) = listen::settings(&flags, given, passed)?;
     given.refuse_repeated(
         "--masquerade-address-map",
         keys(&flags.masquerade_address_map),
@@ -45,7 +46,8 @@ pub(super) fn settings(
     check_access(&flags, given)?;
     let run_as = run_as(&flags, given)?;
     let settings = Settings {
-        listen: listen(&flags, given)?,
+        listen,
+        socket_source,
         tls: tls(&flags, given, environment)?,
         directory: share(&flags, given, run_as.is_some())?,
         run_as,
@@ -62,6 +64,7 @@ pub(super) fn settings(
         log_level: log_level(&flags, given)?,
         login_block: login_block(&flags),
         limits: limits(&flags),
+        timeouts: timeouts(&flags),
         uploads: uploads(&flags),
         hidden: flags.hide,
         umask: flags.umask,
@@ -81,13 +84,6 @@ pub(super) fn settings(
             inward: flags.rate_in,
             outward: flags.rate_out,
         },
-        timeouts: Timeouts {
-            idle: flags.timeout,
-            login: flags.login_timeout,
-            data_open: flags.passive_timeout,
-            data_stall: flags.data_timeout,
-            never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
-        },
         login_delay: flags.login_delay,
         shutdown_grace: flags.shutdown_grace,
         ascii: flags.ascii,
@@ -98,6 +94,7 @@ pub(super) fn settings(
         denied_commands: denied_commands(&flags.deny_commands),
         sandbox: sandbox(flags.sandbox, given)?,
     };
+    listen::check_limits(&settings, given)?;
     hooks::checked(settings, given)
 }
 
@@ -107,6 +104,16 @@ fn limits(flags: &Flags) -> Limits {
         connections_max: flags.max_cons,
         connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
         login_attempts_max: flags.max_login_attempts,
+    }
+}
+
+fn timeouts(flags: &Flags) -> Timeouts {
+    Timeouts {
+        idle: flags.timeout,
+        login: flags.login_timeout,
+        data_open: flags.passive_timeout,
+        data_stall: flags.data_timeout,
+        never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
     }
 }
 
@@ -160,48 +167,6 @@ fn check_access(flags: &Flags, given: &GivenFlags) -> Result<(), FlagError> {
         }
         None => Ok(()),
     }
-}
-
-fn check_passive_ports(flags: &Flags, given: &GivenFlags) -> Result<(), FlagError> {
-    let port = flags.port;
-    match flags.passive_ports {
-        Some(range) if range.contains(port) => {
-            let problem = format!("contains the control port {port}; give a range without it");
-            Err(given.refuse_beside("--passive-ports", "--port", problem))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn listen(flags: &Flags, given: &GivenFlags) -> Result<Vec<Listen>, FlagError> {
-    let flag = "--interface";
-    given.refuse_repeated(flag, flags.interface.iter())?;
-    for (index, address) in flags.interface.iter().enumerate() {
-        // A second socket on the same port would fail to bind, with a less helpful text.
-        let overlaps = |other: &&IpAddr| {
-            let is_any = address.is_unspecified() || other.is_unspecified();
-            is_any && address.is_ipv4() == other.is_ipv4()
-        };
-        if let Some(other) = flags.interface[..index].iter().find(overlaps) {
-            let problem = format!("overlaps with {other}; give only one of them");
-            return Err(given.refuse_nth(flag, index, problem));
-        }
-    }
-    let mut listen = Listen::sockets(&flags.interface, flags.port, false);
-    if let Some(port) = flags.tls_implicit {
-        let flag = "--tls-implicit";
-        if port != 0 && port == flags.port {
-            let problem = "is the control port already; give another one";
-            return Err(given.refuse_beside(flag, "--port", problem));
-        }
-        let mut passive = flags.passive_ports.into_iter();
-        if passive.any(|range| range.contains(port)) {
-            let problem = "is one of --passive-ports; give a port outside of them";
-            return Err(given.refuse_beside(flag, "--passive-ports", problem));
-        }
-        listen.extend(Listen::sockets(&flags.interface, port, true));
-    }
-    Ok(listen)
 }
 
 /// Each certificate with its key.

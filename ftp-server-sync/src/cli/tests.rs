@@ -1,4 +1,4 @@
-//! Flags as users write them: golden refusals, every flag, the help.
+//! Flags as users write them: golden refusals and every flag.
 
 use super::*;
 use crate::cli::golden;
@@ -467,39 +467,6 @@ fn a_directory_may_have_any_name() {
         panic!("refused");
     };
     assert_eq!(settings.directory, directory);
-}
-
-#[test]
-fn help_and_version_are_printed_before_values_are_parsed() {
-    assert_eq!(line("-w --help --nonsense"), Ok(Invocation::Help(help())));
-    let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
-    assert_eq!(
-        line("--version -p nonsense"),
-        Ok(Invocation::Version(version))
-    );
-
-    let text = help();
-    for line in text.lines() {
-        assert!(
-            line.len() <= help::WIDTH && line.trim_end() == line,
-            "{line}"
-        );
-    }
-    for (heading, _) in help::SECTIONS {
-        assert_eq!(
-            text.matches(&format!("\n{heading}:\n")).count(),
-            1,
-            "{heading}"
-        );
-    }
-    for flag in flags::table() {
-        let names = |line: &&str| {
-            let names = &line[..line.len().min(help::COLUMN)];
-            names.split_whitespace().any(|word| word == flag.long)
-        };
-        // The end of the help names no flag in this column.
-        assert_eq!(text.lines().filter(names).count(), 1, "{}", flag.long);
-    }
 }
 
 #[test]

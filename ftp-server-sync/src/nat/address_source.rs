@@ -164,6 +164,12 @@ impl AddressResolver {
         self.sources.iter().filter_map(known).collect()
     }
 
+    /// Whether each source has answered, or failed to.
+    pub(crate) fn have_answered(&self) -> bool {
+        let mut states = self.sources.values();
+        states.all(|state| state.address.is_some() || state.failures > 0)
+    }
+
     /// A line for each source and its address.
     pub(crate) fn report(&self) -> Vec<String> {
         let line = |(source, state): (&AddressSource, &SourceState)| {

@@ -20,7 +20,7 @@ use crate::net::interfaces::Interfaces;
 use crate::net::listen;
 use crate::net::port_probe::{self, UnavailablePorts};
 use crate::privileges::{self, ProcessRights};
-use crate::settings::{KnownAddresses, Settings};
+use crate::settings::{KnownAddresses, Settings, SocketSource};
 use crate::tls::Identity;
 
 mod audience;
@@ -149,7 +149,10 @@ fn start_problem(settings: &Settings) -> Option<String> {
         let uses_directory = settings.users.use_directory();
         let directory = uses_directory.then(|| Root::open(&settings.directory));
         let directory = directory.transpose()?;
-        listen::probe(&settings.listen, settings.passive_ports)?;
+        // Others are open already, or are never opened.
+        if settings.socket_source == SocketSource::Server {
+            listen::probe(&settings.listen, settings.passive_ports)?;
+        }
         if let Some(run_as) = &settings.run_as {
             privileges::give_up(run_as)?;
             if let Some(directory) = directory {

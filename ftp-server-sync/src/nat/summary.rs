@@ -9,8 +9,8 @@ use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
 use crate::settings::{
-    BrokenUploads, KnownAddresses, Listen, NameCharset, Settings, SystemUsers, TlsSettings,
-    UploadRules,
+    BrokenUploads, KnownAddresses, Listen, NameCharset, Settings, SocketSource, SystemUsers,
+    TlsSettings, UploadRules,
 };
 
 /// What is served, to whom and where, and what passive mode replies announce.
@@ -26,6 +26,7 @@ pub(crate) fn summary(
     }
     lines.extend(users_of_file(settings));
     lines.extend(settings.users.system().map(users_of_system));
+    lines.extend(socket_source(settings));
     for (address, listen) in bound {
         let mut kinds = Vec::new();
         kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
@@ -60,6 +61,19 @@ pub(crate) fn summary(
         format!("{ports}, announced as {}", announced.join(", else "))
     });
     lines
+}
+
+/// Who has opened the control sockets, if it is not the server.
+pub(super) fn socket_source(settings: &Settings) -> Option<String> {
+    let text = match settings.socket_source {
+        SocketSource::Server => return None,
+        SocketSource::ServiceManager => {
+            "the control sockets are those that the service manager has passed (LISTEN_FDS); \
+             --interface, --port and --tls-implicit are not used"
+        }
+        SocketSource::Inetd => "serving the one client that inetd has passed (--inetd)",
+    };
+    Some(text.to_owned())
 }
 
 /// What TLS is required for.

@@ -23,6 +23,18 @@ pub struct Listen {
     pub implicit_tls: bool,
 }
 
+/// Who opens the sockets of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SocketSource {
+    /// The server itself.
+    #[default]
+    Server,
+    /// The program that has started the server: it has passed them.
+    ServiceManager,
+    /// inetd: it has accepted one connection and passed that.
+    Inetd,
+}
+
 impl Listen {
     /// The sockets for these addresses of the machine; without any, one for all addresses.
     pub fn sockets(interfaces: &[IpAddr], port: u16, implicit_tls: bool) -> Vec<Self> {

@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// Starts a session for a new client unless it is refused.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
+    pub(super) fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
         let peer = canonical(peer);
         // Sessions that have ended make room.
         self.read_messages();

@@ -108,7 +108,10 @@ impl Server {
             }
             Ok(FreshSettings::Users(users)) => self.take_users(*users, Instant::now()),
             Ok(FreshSettings::EarlyUsers(_)) => {}
-            Err(_) => warn!("internal error: reading the settings has failed; the old ones stay"),
+            Err(_) => {
+                self.service_manager.ready();
+                warn!("internal error: reading the settings has failed; the old ones stay");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ mod threads;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ftp_proto::text::printable_word;
 use log::{error, warn};
@@ -26,6 +26,9 @@ pub use helper::{HookHelpers, is_hook_helper, run_hook_helper, start_hook_helper
 
 use process::run;
 use threads::{END_WAIT_MAX, RUNNING_MAX, STOP_WAIT_MAX, spawn};
+
+/// How long the server waits for their end.
+pub(super) const END_MAX: Duration = END_WAIT_MAX.saturating_add(STOP_WAIT_MAX);
 
 /// The hooks as the main thread sees them.
 #[derive(Debug, Default)]

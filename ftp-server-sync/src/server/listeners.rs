@@ -1,7 +1,7 @@
 //! The control sockets: which are open, and how they change with the settings.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 
 use log::error;
 use mio::net::{TcpListener, TcpStream};
@@ -15,6 +15,8 @@ use crate::settings::{Listen, PortRange};
 pub(super) struct Listeners {
     all: Vec<Listener>,
     tokens_used: usize,
+    /// Those that the server was started with, until they are used.
+    passed: Vec<(Listen, StdTcpListener)>,
 }
 
 #[derive(Debug)]
@@ -25,9 +27,18 @@ struct Listener {
     token: Token,
     /// Edge-triggered: stays true until the socket would have blocked.
     ready: bool,
+    registry: Registry,
 }
 
 impl Listeners {
+    /// None is open yet. `passed`: instead of opening what is wanted, these are used.
+    pub(super) fn new(passed: Vec<(Listen, StdTcpListener)>) -> Self {
+        Self {
+            passed,
+            ..Self::default()
+        }
+    }
+
     /// Opens the listeners that are new in `wanted`, closes those that are not in it, and leaves
     /// the others alone. After an error everything is as it was before.
     ///
@@ -132,7 +143,13 @@ impl Listeners {
     ) -> io::Result<Vec<Listener>> {
         let mut opened = Vec::new();
         for &listen in missing {
-            let mut socket = listen.open(passive_ports)?;
+            let mut socket = match self.take_passed(&listen) {
+                Some(socket) => {
+                    socket.set_nonblocking(true)?;
+                    TcpListener::from_std(socket)
+                }
+                None => listen.open(passive_ports)?,
+            };
             let token = Token(self.tokens_used);
             self.tokens_used += 1;
             registry.register(&mut socket, token, Interest::READABLE)?;
@@ -141,9 +158,16 @@ impl Listeners {
                 socket,
                 token,
                 ready: true,
+                registry: registry.try_clone()?,
             });
         }
         Ok(opened)
+    }
+
+    fn take_passed(&mut self, listen: &Listen) -> Option<StdTcpListener> {
+        let mut passed = self.passed.iter();
+        let index = passed.position(|(passed, _)| passed == listen)?;
+        Some(self.passed.remove(index).1)
     }
 
     fn close(&mut self, unwanted: &[Listen]) {
@@ -159,9 +183,70 @@ impl Listeners {
     }
 }
 
+/// A socket that was passed stays open elsewhere: without this, the poll would go on to wake this
+/// thread for clients that wait there.
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.registry.deregister(&mut self.socket);
+    }
+}
+
 /// Whether the system would refuse to listen on both at the same time.
 fn overlap(one: &Listen, other: &Listen) -> bool {
     let (one, other) = (one.address, other.address);
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() == other.port() && (everywhere || one.ip() == other.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream as StdTcpStream;
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    fn listen(socket: &StdTcpListener) -> Listen {
+        Listen {
+            address: socket.local_addr().unwrap(),
+            dual_stack: false,
+            fallback: None,
+            implicit_tls: false,
+        }
+    }
+
+    /// The next server takes them.
+    #[test]
+    fn clients_of_a_passed_socket_wait_in_it_after_its_end_here() {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(8);
+        let outside = StdTcpListener::bind("127.0.0.1:0").unwrap();
+        let wanted = [listen(&outside)];
+        let passed = vec![(wanted[0], outside.try_clone().unwrap())];
+        let mut listeners = Listeners::new(passed);
+        for _reload in 0..2 {
+            listeners.update(&wanted, None, poll.registry()).unwrap();
+            assert_eq!(listeners.bound(), [(wanted[0].address, wanted[0])]);
+        }
+        let first = StdTcpStream::connect(wanted[0].address).unwrap();
+        poll.poll(&mut events, None).unwrap();
+        events
+            .iter()
+            .for_each(|event| listeners.on_event(event.token()));
+        let (_, peer, _) = listeners.accept().unwrap().unwrap();
+        assert_eq!(peer, first.local_addr().unwrap());
+
+        listeners.close_all();
+        let second = StdTcpStream::connect(wanted[0].address).unwrap();
+        let wait = Some(Duration::from_millis(20));
+        poll.poll(&mut events, wait).unwrap();
+        assert!(
+            events.is_empty(),
+            "it is woken for clients of the next server"
+        );
+        outside.set_nonblocking(false).unwrap();
+        let (_, peer) = outside.accept().unwrap();
+        assert_eq!(peer, second.local_addr().unwrap());
+    }
 }

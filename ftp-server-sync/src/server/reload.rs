@@ -27,8 +27,8 @@ use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
 use crate::privileges;
 use crate::session::Current;
-use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
+use crate::settings::{Settings, SocketSource};
 use crate::tls::Identity;
 
 impl Server {
@@ -44,6 +44,8 @@ impl Server {
             .settings
             .passive_addresses(&current.interfaces, &current.known);
         let unavailable_ports = match &current.settings.passive_ports {
+            // Other clients have processes of their own, which use some of them.
+            Some(_) if self.single_client.is_some() => UnavailablePorts::default(),
             Some(range) => port_probe::probe_ports(*range, &addresses),
             None => UnavailablePorts::default(),
         };
@@ -73,7 +75,9 @@ impl Server {
         if self.shutdown != Shutdown::No {
             return info!("not reloading: the server is shutting down");
         }
+        self.service_manager.reloading();
         if self.reader.reload.is_none() {
+            self.service_manager.ready();
             return warn!("not reloading: there is nothing to read settings from");
         }
         self.read_again(Wanted::Settings, Instant::now());
@@ -104,6 +108,7 @@ impl Server {
                 }
             }
         }
+        self.service_manager.ready();
     }
 
     fn apply(&mut self, settings: Settings, on_disk: Evidence) -> io::Result<()> {
@@ -132,10 +137,12 @@ impl Server {
         };
         let passive_ports = settings.passive_ports;
         let registry = self.poll.registry();
-        let updated = self
-            .listeners
-            .update(&settings.listen, passive_ports, registry);
-        updated.map_err(|error| Self::without_rights(&settings, error))?;
+        if settings.socket_source != SocketSource::Inetd {
+            let updated = self
+                .listeners
+                .update(&settings.listen, passive_ports, registry);
+            updated.map_err(|error| Self::without_rights(&settings, error))?;
+        }
         log::set_max_level(settings.log_level);
         if settings.users.use_directory() && old.settings.directory != settings.directory {
             info!(

@@ -45,6 +45,13 @@ impl Sessions {
         self.running.len()
     }
 
+    /// How many have a transfer.
+    pub(super) fn transfers(&self) -> usize {
+        let running = self.running.values();
+        let transferring = running.filter(|session| session.login_state.has_transfer());
+        transferring.count()
+    }
+
     /// Those that have a place, in no order. One that gives way has none, unless its client has
     /// logged in meanwhile.
     pub(super) fn places(&self) -> Vec<Place> {

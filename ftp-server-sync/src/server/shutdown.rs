@@ -60,7 +60,7 @@ impl Server {
 }
 
 /// The time that sessions have to end at a shutdown.
-const SESSIONS_END_MAX: Duration = Duration::from_secs(8);
+pub(super) const SESSIONS_END_MAX: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests {

@@ -255,6 +255,7 @@ impl Connection {
                 || self.check_abandoned(now)
                 || self.check_timers(now);
             if !progressed {
+                self.login_state.set_has_transfer(self.transfer.is_some());
                 self.control.flush();
                 return Turn::Wait(self.next_timeout(now));
             }

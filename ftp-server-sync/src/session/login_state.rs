@@ -1,6 +1,7 @@
-//! What the server's main thread knows of a session: whether its client has logged in.
+//! What the server's main thread knows of a session: whether its client has logged in, and whether
+//! a transfer runs.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// How far the login of a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,10 @@ pub(crate) enum LoginState {
 
 /// The state of one session, which its thread sets and the main thread reads.
 #[derive(Debug, Default)]
-pub(crate) struct SharedLoginState(AtomicU8);
+pub(crate) struct SharedLoginState {
+    login: AtomicU8,
+    has_transfer: AtomicBool,
+}
 
 impl LoginState {
     pub(crate) fn is_logged_in(self) -> bool {
@@ -35,7 +39,7 @@ impl LoginState {
 
 impl SharedLoginState {
     pub(crate) fn get(&self) -> LoginState {
-        match self.0.load(Ordering::Relaxed) {
+        match self.login.load(Ordering::Relaxed) {
             DELAYED => LoginState::Delayed,
             CLIENT_GONE => LoginState::ClientGone,
             LOGGED_IN => LoginState::LoggedIn,
@@ -50,7 +54,15 @@ impl SharedLoginState {
             LoginState::ClientGone => CLIENT_GONE,
             LoginState::LoggedIn => LOGGED_IN,
         };
-        self.0.store(number, Ordering::Relaxed);
+        self.login.store(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_transfer(&self) -> bool {
+        self.has_transfer.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_has_transfer(&self, has_transfer: bool) {
+        self.has_transfer.store(has_transfer, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A running forwarder: the example `ftp-proto/examples/alg` before a server.
 
 use std::net::{IpAddr, SocketAddr};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::process::{self, Finished};
 use super::server::{Program, example};
@@ -14,7 +14,7 @@ pub(crate) struct Forwarder {
 
 impl Forwarder {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let program = Program::start(command);
+        let program = Program::start(command, Stdio::null());
         Self {
             address: program.address,
             program,

@@ -70,7 +70,7 @@ pub(crate) fn start(command: &mut Command) -> Child {
 }
 
 /// Collects what a started child prints, until it ends or is killed.
-fn finish(mut child: Child, command: &Command, seconds_max: u64) -> Finished {
+pub(crate) fn finish(mut child: Child, command: &Command, seconds_max: u64) -> Finished {
     let stdout = drain(child.stdout.take().expect("stdout is piped"));
     let stderr = drain(child.stderr.take().expect("stderr is piped"));
     let status = wait(&mut child, Duration::from_secs(seconds_max));
@@ -82,7 +82,7 @@ fn finish(mut child: Child, command: &Command, seconds_max: u64) -> Finished {
     }
 }
 
-fn start_reading(command: &mut Command, input: Stdio) -> Child {
+pub(crate) fn start_reading(command: &mut Command, input: Stdio) -> Child {
     command
         .stdin(input)
         .stdout(Stdio::piped())
@@ -181,6 +181,8 @@ fn package(program: &str) -> &str {
         "nft" => "nftables",
         "ip" => "iproute2",
         "dnsmasq" => "dnsmasq-base",
+        "inetd" => "openbsd-inetd",
+        "systemd-socket-activate" => "systemd",
         "nsenter" | "prlimit" | "setpriv" | "unshare" => "util-linux",
         "mkfifo" => "coreutils",
         "ncftpget" | "ncftpput" | "ncftpls" => "ncftp",

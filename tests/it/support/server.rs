@@ -18,10 +18,11 @@ mod usage;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -55,6 +56,7 @@ pub(crate) struct Setup<'a> {
     flags: Vec<OsString>,
     change_settings: Option<ChangeSettings>,
     wrap: Option<Wrap<'a>>,
+    input: Stdio,
 }
 
 type ChangeSettings = Box<dyn Fn(&mut Settings) + Send>;
@@ -100,6 +102,7 @@ impl<'a> Setup<'a> {
             flags: Vec::new(),
             change_settings: None,
             wrap: None,
+            input: Stdio::null(),
         }
     }
 
@@ -140,6 +143,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// The program's standard input. For the program only.
+    pub(crate) fn input(mut self, input: impl Into<Stdio>) -> Self {
+        self.input = input.into();
+        self
+    }
+
     /// The program runs where this script has mounted something; see
     /// [`mounting`].
     pub(crate) fn mounting(self, script: &'a str, paths: &'a [&'a Path]) -> Self {
@@ -169,13 +178,20 @@ impl<'a> Setup<'a> {
     }
 
     pub(crate) fn program(mut self) -> TestServer<Program> {
-        assert!(self.change_settings.is_none(), "the program has flags only");
-        let mut command = command(&self.arguments(false));
-        if let Some(wrap) = self.wrap.take() {
-            command = wrap(command);
-        }
-        let program = Program::start(&mut command);
+        let mut command = self.command();
+        let input = mem::replace(&mut self.input, Stdio::null());
+        let program = Program::start(&mut command, input);
         self.started(program.address, program)
+    }
+
+    /// The command that starts the program.
+    pub(crate) fn command(&mut self) -> Command {
+        assert!(self.change_settings.is_none(), "the program has flags only");
+        let command = command(&self.arguments(false));
+        match self.wrap.take() {
+            Some(wrap) => wrap(command),
+            None => command,
+        }
     }
 
     fn started<B>(self, address: SocketAddr, backend: B) -> TestServer<B> {

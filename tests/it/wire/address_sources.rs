@@ -1,14 +1,18 @@
 //! The public address from a file that other programs write, and from a STUN server.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::client::Client;
+use crate::support::data::accept;
+use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
-use crate::support::wait::wait_until;
+use crate::support::wait::{GUARD, wait_until};
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
@@ -151,6 +155,30 @@ impl StunServer {
     fn set(&self, answer: Option<Ipv4Addr>) {
         *self.answer.lock().expect("the answer") = answer;
     }
+}
+
+/// A server that inetd starts is as young as its client.
+#[test]
+fn the_address_is_known_before_a_client_of_inetd_is_greeted() {
+    let stun = StunServer::start(FIRST);
+    stun.set(None);
+    let source = format!("stun:{}", stun.address);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let mut client = Client::connect(listener.local_addr().expect("an address"));
+    let (connection, _) = accept(&listener);
+    let flags = ["--inetd", "--local-networks", "none", "-n", &source];
+    let mut setup = Setup::new().on_all_addresses().flags(&flags);
+    let mut command = setup.command();
+    let mut child = process::start_reading(&mut command, OwnedFd::from(connection).into());
+    let pause = Duration::from_millis(200);
+    client.expect_silence(pause);
+    stun.set(Some(FIRST));
+    client.expect(220);
+    client.log_in();
+    assert_eq!(announced(&mut client), FIRST);
+    client.command("QUIT", 221);
+    let status = process::wait(&mut child, GUARD);
+    assert!(status.is_some_and(|status| status.success()));
 }
 
 #[test]

@@ -208,8 +208,8 @@ fn ignored_variables_get_notes() {
         (
             "FTP_SERVER_SYNC_PROT=secret FTP_SERVER_SYNC_NONSENSE=secret FTP_SERVER_SYNC_=secret",
             &[
-                "FTP_SERVER_SYNC_ is ignored: unknown name; --help lists all",
-                "FTP_SERVER_SYNC_NONSENSE is ignored: unknown name; --help lists all",
+                "FTP_SERVER_SYNC_ is ignored: unknown name; --help all lists them",
+                "FTP_SERVER_SYNC_NONSENSE is ignored: unknown name; --help all lists them",
                 "FTP_SERVER_SYNC_PROT is ignored: unknown name; did you mean FTP_SERVER_SYNC_PORT?",
             ],
         ),

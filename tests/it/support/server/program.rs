@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,8 +44,8 @@ struct LogState {
 
 impl Program {
     /// Starts the command and waits for its first listener.
-    pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = process::start(command);
+    pub(crate) fn start(command: &mut Command, input: Stdio) -> Self {
+        let mut child = process::start_reading(command, input);
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().expect("stderr is piped");
         thread::spawn({
