@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
@@ -264,7 +265,7 @@ impl SetUp {
         command.arg(compose.volumes(&self.machines.home(NAS)));
         command.args(&compose.environment);
         self.container = Some(Container {
-            server: Program::start(&mut command),
+            server: Program::start(&mut command, Stdio::null()),
             _root: root,
         });
     }
