@@ -25,6 +25,7 @@ mod shutdown;
 mod signals;
 mod system_check;
 mod system_users;
+mod transfer_log;
 mod users;
 
 use std::io::{self, ErrorKind};
@@ -150,6 +151,7 @@ impl Server {
             Some(_) => None,
             None => Identity::load(&settings, &interfaces).map_err(io::Error::other)?,
         };
+        let transfer_log = transfer_log::open(&settings)?;
         let mut listeners = Listeners::default();
         listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -170,7 +172,7 @@ impl Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
-            state: ServerState::new(pool, current, events.into()).into(),
+            state: ServerState::new(pool, current, events.into(), transfer_log).into(),
             sessions: Sessions::default(),
             messages,
             handle: Handle::new(sender, waker),
@@ -243,6 +245,7 @@ impl Server {
     ///
     /// If the poll itself fails. The sessions have then been asked to end.
     pub fn run(mut self) -> io::Result<()> {
+        self.start_transfer_log();
         self.log_start();
         self.update_port_mapping();
         self.hooks.start(&self.state, &self.handle);

@@ -4,6 +4,7 @@
 //! up; everything else is arithmetic.
 
 mod hooks;
+mod logs;
 mod port_mapping;
 pub(super) mod users;
 
@@ -15,7 +16,6 @@ use std::path::{self, PathBuf};
 use ftp_proto::DeniedCommands;
 use ftp_proto::text::printable_word;
 use ipnet::IpNet;
-use log::LevelFilter;
 use rustix::process::geteuid;
 
 use super::environment::Environment;
@@ -59,7 +59,9 @@ pub(super) fn settings(
         password_source: users::password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
-        log_level: log_level(&flags, given)?,
+        log_level: logs::level(&flags, given)?,
+        log: logs::settings(&flags, given)?,
+        transfer_log: logs::transfer_log(&flags, given, environment)?,
         login_block: login_block(&flags),
         limits: limits(&flags),
         uploads: uploads(&flags),
@@ -313,12 +315,19 @@ fn local_time(
     given: &GivenFlags,
     environment: &Environment,
 ) -> Result<Option<LocalTime>, FlagError> {
-    if !flags.local_time {
-        return Ok(None);
-    }
+    let zone = || time_zone("--local-time", given, environment);
+    flags.local_time.then(zone).transpose()
+}
+
+/// The time zone of this machine, for this flag.
+fn time_zone(
+    flag: &str,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<LocalTime, FlagError> {
     let variable = environment.time_zone.as_ref();
     let variable = variable.map(|name| name.to_string_lossy());
-    let zone = LocalTime::load(variable.as_deref()).map_err(|problem| {
+    LocalTime::load(variable.as_deref()).map_err(|problem| {
         let zone = match &variable {
             Some(name) => format!("TZ={}", printable_word(name.as_bytes())),
             None => "of this machine".to_owned(),
@@ -329,9 +338,8 @@ fn local_time(
             None => remedy,
         };
         let problem = format!("the time zone {zone} cannot be read: {problem}; {remedy}");
-        given.refuse("--local-time", problem)
-    })?;
-    Ok(Some(zone))
+        given.refuse(flag, problem)
+    })
 }
 
 /// "none" stands alone; everything else makes one list.
@@ -391,17 +399,6 @@ fn outer_ports(flags: &Flags, given: &GivenFlags) -> Result<Option<PortRange>, F
         return Err(given.refuse_beside(flag, "--outer-port", problem));
     }
     Ok(Some(outer))
-}
-
-fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError> {
-    match flags.log_level {
-        None if flags.debug => Ok(LevelFilter::Debug),
-        Some(_) if flags.debug => {
-            let problem = error::conflict("--debug");
-            Err(given.refuse_beside("--log-level", "--debug", problem))
-        }
-        level => Ok(level.unwrap_or(LevelFilter::Info)),
-    }
 }
 
 /// The flags that need `--tls`.

@@ -1,57 +1,146 @@
-//! The only writer to stderr: a thread.
+//! The only writers of lines, to stderr and to files: a thread for each.
 //!
 //! It starts after the process has given up rights: threads keep those that they began with.
 //!
 //! A write to stderr can take for ever: where it is a pipe, its reader may have stopped (`| tee`
-//! in a terminal that is paused, a container's log driver, a full disk behind it). Sessions must
-//! go on then, and the server must end when it is asked to. So all others only add lines to a
-//! queue, which never waits.
+//! in a terminal that is paused, a container's log driver, a full disk behind it). So can one to a
+//! file on a network drive. Sessions must go on then, and the server must end when it is asked to.
+//! So all others only add lines to a queue, which never waits.
 
-use std::io::{self, ErrorKind, Write};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::Level;
-use rustix::event::{PollFd, PollFlags, poll};
-
-use super::line_queue::{Batch, LineQueue};
-use super::system_text::SystemText;
-use super::{clock, format};
+use super::line_queue::LineQueue;
+use super::log_file::LogFile;
+use super::log_format::LogFormat;
+use super::output::{FileChange, Output};
 use crate::locks::lock;
 
 /// What the writer and all others share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
+    pub(super) kind: LineKind,
+    /// Where lines go that have no file any more, and what is wrong with it.
+    elsewhere: Option<Arc<Self>>,
+    format: AtomicU8,
+    /// There is a file, or it is stderr.
+    is_on: AtomicBool,
     state: Mutex<State>,
-    /// There is something to write.
+    /// There is something to write, or to do.
     filled: Condvar,
     /// Everything has been written, or is lost.
     drained: Condvar,
 }
 
+/// What the lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineKind {
+    /// The log, or what is printed.
+    Stderr,
+    /// The log in a file.
+    Log,
+    /// The transfers in a file of their own.
+    Transfers,
+}
+
 #[derive(Debug, Default)]
 struct State {
     queue: LineQueue,
+    /// What happens to the file, in this order.
+    changes: Vec<FileChange>,
     /// The thread exists.
     is_started: bool,
     is_writing: bool,
 }
 
+impl LineKind {
+    /// The flag that names the file.
+    pub(super) const fn flag(self) -> &'static str {
+        match self {
+            Self::Stderr => "stderr",
+            Self::Log => "--log-file",
+            Self::Transfers => "--xferlog",
+        }
+    }
+
+    /// The thread's name in `ps` and `top`.
+    const fn thread(self) -> &'static str {
+        match self {
+            Self::Stderr => "log",
+            Self::Log => "log-file",
+            Self::Transfers => "xferlog",
+        }
+    }
+}
+
 impl Lines {
-    /// Starts the thread that writes them, unless it exists.
+    pub(super) fn new(kind: LineKind, elsewhere: Option<Arc<Self>>) -> Self {
+        Self {
+            kind,
+            elsewhere,
+            format: AtomicU8::default(),
+            is_on: (kind == LineKind::Stderr).into(),
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+        }
+    }
+
+    /// The form of the log's lines that this writes itself.
+    pub(super) fn format(&self) -> LogFormat {
+        LogFormat::of_number(self.format.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_format(&self, format: LogFormat) {
+        self.format.store(format.number(), Ordering::Relaxed);
+    }
+
+    /// Whether lines have a place.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_on(&self, is_on: bool) {
+        self.is_on.store(is_on, Ordering::Relaxed);
+    }
+
+    /// Writes to this file from now on.
+    pub(super) fn take_file(&self, file: LogFile) {
+        self.set_on(true);
+        self.change(FileChange::Take(file));
+    }
+
+    /// Opens the file again, which may be another one; `None`: closes it. The thread does that
+    /// after the lines that wait: a disk may not answer.
+    pub(super) fn reopen(&self, path: Option<PathBuf>) {
+        if path.is_some() || self.is_on() {
+            self.set_on(path.is_some());
+            self.change(path.map_or(FileChange::Close, FileChange::Reopen));
+        }
+    }
+
+    fn change(&self, change: FileChange) {
+        lock(&self.state).changes.push(change);
+        self.filled.notify_one();
+    }
+
+    /// Starts the thread that writes them, unless it exists or has nothing to write to.
     ///
     /// # Errors
     ///
     /// If the system has no thread for it.
     pub(super) fn start_writing(self: &Arc<Self>) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if !state.is_started {
+        if !state.is_started && self.is_on() {
             let source = Arc::clone(self);
             thread::Builder::new()
-                .name(THREAD.to_owned())
+                .name(self.kind.thread().to_owned())
                 .stack_size(STACK_BYTES)
-                .spawn(move || source.write_all(io::stderr()))?;
+                .spawn(move || source.write_all())?;
             state.is_started = true;
         }
         Ok(())
@@ -63,16 +152,27 @@ impl Lines {
         self.filled.notify_one();
     }
 
+    /// Lines for the place that is left.
+    pub(super) fn write_elsewhere(&self, lines: &[u8]) {
+        if let Some(elsewhere) = &self.elsewhere {
+            for line in String::from_utf8_lossy(lines).split_inclusive('\n') {
+                elsewhere.push(line);
+            }
+        }
+    }
+
     /// Writes what there is, where the system has no thread. The caller waits for the reader.
     pub(super) fn write_directly(&self) {
-        let batch = lock(&self.state).queue.take();
-        Output::new(io::stderr()).write_batch(&batch);
+        let mut state = lock(&self.state);
+        let (batch, changes) = (state.queue.take(), std::mem::take(&mut state.changes));
+        drop(state);
+        Output::new(self).write_all(&batch, changes);
     }
 
     pub(super) fn wait_until_drained(&self) {
         let deadline = Instant::now() + DRAIN_MAX;
         let mut state = lock(&self.state);
-        while state.is_writing || !state.queue.is_empty() {
+        while state.is_started && (state.is_writing || state.has_work()) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -83,15 +183,15 @@ impl Lines {
     }
 
     /// The thread: writes batch after batch, for ever.
-    fn write_all(&self, stderr: io::Stderr) {
-        let mut output = Output::new(stderr);
+    fn write_all(&self) {
+        let mut output = Output::new(self);
         let mut state = lock(&self.state);
         loop {
             state = self.wait_until_filled(state);
-            let batch = state.queue.take();
+            let (batch, changes) = (state.queue.take(), std::mem::take(&mut state.changes));
             state.is_writing = true;
             drop(state);
-            let lost = output.write_batch(&batch);
+            let lost = output.write_all(&batch, changes);
             state = lock(&self.state);
             state.queue.add_lost(lost);
             state.is_writing = false;
@@ -99,7 +199,7 @@ impl Lines {
     }
 
     fn wait_until_filled<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        while state.queue.is_empty() {
+        while !state.has_work() {
             self.drained.notify_all();
             let waited = self.filled.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -108,102 +208,14 @@ impl Lines {
     }
 }
 
-/// Where the thread writes to.
-struct Output {
-    stderr: io::Stderr,
-    /// The last write has ended within a line.
-    line_is_torn: bool,
-    /// Why the last write failed.
-    error: Option<io::Error>,
-}
-
-impl Output {
-    fn new(stderr: io::Stderr) -> Self {
-        Self {
-            stderr,
-            line_is_torn: false,
-            error: None,
-        }
-    }
-
-    /// Returns how many lines are lost that no written line has reported.
-    fn write_batch(&mut self, batch: &Batch) -> u64 {
-        let lines_of = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
-        if batch.lost_before > 0 && !self.report_lost(batch.lost_before) {
-            return batch.lost_before + lines_of(&batch.text) + batch.lost_after;
-        }
-        let written = self.write(&batch.text);
-        if written < batch.text.len() {
-            return lines_of(&batch.text[written..]) + batch.lost_after;
-        }
-        if batch.lost_after > 0 && !self.report_lost(batch.lost_after) {
-            return batch.lost_after;
-        }
-        0
-    }
-
-    /// Whether the report could be written.
-    fn report_lost(&mut self, lines: u64) -> bool {
-        let reason = match &self.error {
-            Some(error) => SystemText(error).to_string(),
-            None => "their reader did not read in time".to_owned(),
-        };
-        let text = format_args!("lost log lines: {lines} ({reason})");
-        let line = format::line(clock::unix_seconds(), Level::Warn, &text) + "\n";
-        let is_written = self.write(line.as_bytes()) == line.len();
-        if is_written {
-            self.error = None;
-        }
-        is_written
-    }
-
-    /// Returns how many of the bytes were written.
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        // The beginning of a line, whose rest is lost, has a line of its own.
-        if self.line_is_torn {
-            if self.write_bytes(b"\n") == 0 {
-                return 0;
-            }
-            self.line_is_torn = false;
-        }
-        let written = self.write_bytes(bytes);
-        self.line_is_torn = written > 0 && bytes[written - 1] != b'\n';
-        written
-    }
-
-    fn write_bytes(&mut self, bytes: &[u8]) -> usize {
-        let mut written = 0;
-        while written < bytes.len() {
-            match self.stderr.write(&bytes[written..]) {
-                Ok(0) => {
-                    self.error = Some(ErrorKind::WriteZero.into());
-                    break;
-                }
-                Ok(count) => written += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Another program that has the same terminal or pipe has made it non-blocking.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_until_writable(),
-                Err(error) => {
-                    self.error = Some(error);
-                    break;
-                }
-            }
-        }
-        written
-    }
-
-    fn wait_until_writable(&self) {
-        let mut descriptors = [PollFd::new(&self.stderr, PollFlags::OUT)];
-        // If it fails, the next write shows why.
-        let _ = poll(&mut descriptors, None);
+impl State {
+    fn has_work(&self) -> bool {
+        !self.queue.is_empty() || !self.changes.is_empty()
     }
 }
 
 /// How long the end of the process waits for a reader.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
-
-/// The thread's name in `ps` and `top`.
-const THREAD: &str = "log";
 
 /// Only the pages that are used need memory.
 const STACK_BYTES: usize = 128 * 1024;
