@@ -168,7 +168,7 @@ mod tests {
                 b"-",
                 b"-@10.0.0.1",
             ])),
-            client: std::net::IpAddr,
+            client: IpAddr,
             path in prop::collection::vec(any::<u8>(), 0..40),
         ) {
             let user = hostile.map(<[u8]>::to_vec).or(user);
