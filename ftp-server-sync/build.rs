@@ -67,7 +67,13 @@ fn commit_of_git() -> Option<(String, String)> {
         }
     }
     let commit = git(&["rev-parse", "--short=7", "HEAD"])?;
-    let date = git(&["show", "-s", "--format=%cd", "--date=format:%Y-%m-%d", "HEAD"])?;
+    let date = git(&[
+        "show",
+        "-s",
+        "--format=%cd",
+        "--date=format:%Y-%m-%d",
+        "HEAD",
+    ])?;
     Some((commit, date))
 }
 

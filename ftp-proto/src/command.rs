@@ -291,11 +291,10 @@ pub(crate) static SITE_QUOTA: CommandInfo =
 pub(crate) static ALLOCATE: CommandInfo =
     row("ALLO", Verb::Local(LocalVerb::Allo), Argument::Required, Access::AfterLogin, Some(Right::Store), OTHER, "", "");
 
-/// Commands of RFCs and drafts that get the reply 502 (RFC 737, 743, 765, 959, 1639 and 2228, the
-/// drafts of MFMT and CSID). Those of mail are gone since RFC 959.
+/// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT
+/// and CSID).
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MAIL", "MFCT", "MFF", "MIC", "MLFL", "MRCP",
-    "MRSQ", "MSAM", "MSND", "MSOM", "SMNT", "XRCP", "XRSQ", "XSEM", "XSEN",
+    "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
 
 /// A command of the core, as HELP and documents describe it.

@@ -6,6 +6,7 @@ pub(crate) mod fields;
 pub(crate) mod file_log;
 mod format;
 mod line_queue;
+mod lines;
 mod log_file;
 mod log_format;
 mod logger;
@@ -18,6 +19,6 @@ pub(crate) mod wrap;
 mod writer;
 pub(crate) mod xferlog;
 
-pub use log_format::LogFormat;
+pub use log_format::{LogFormat, LogSettings};
 pub(crate) use logger::{ALSO_TO_STDERR, reload};
-pub use stderr_writer::{LogSettings, StderrWriter};
+pub use stderr_writer::StderrWriter;

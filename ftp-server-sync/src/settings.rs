@@ -275,7 +275,8 @@ impl Settings {
     pub fn cannot_open_log(flag: &str, file: &Path, error: &io::Error) -> io::Error {
         let path = printable_word(file.as_os_str().as_bytes());
         let reason = file::reason(error);
-        let remedy = "give a file that the user of this program may write, in a directory that exists";
+        let remedy =
+            "give a file that the user of this program may write, in a directory that exists";
         io::Error::new(error.kind(), format!("{flag} {path}: {reason}; {remedy}"))
     }
 

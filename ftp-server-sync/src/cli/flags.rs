@@ -19,8 +19,7 @@ use crate::nat::rules::RulesKind;
 use crate::probe::ProbeTarget;
 use crate::settings::{
     AddressSource, BrokenUploads, ClientAddress, LocalNetworks, LogFormat, MappingProtocol,
-    NameCharset,
-    PortRange,
+    NameCharset, PortRange,
 };
 
 /// Serves a directory over FTP, also from behind a NAT router.
@@ -313,7 +312,11 @@ pub(super) struct Flags {
     pub(super) log_level: Option<LevelFilter>,
     /// the form of log lines: "text", "json", or "journald" with priorities and without time
     /// [journald where stderr leads to it, else text]
-    #[argh(option, arg_name = "text|json|journald", from_str_fn(values::log_format))]
+    #[argh(
+        option,
+        arg_name = "text|json|journald",
+        from_str_fn(values::log_format)
+    )]
     pub(super) log_format: Option<LogFormat>,
     /// append the log to this file instead of stderr; SIGHUP opens it again
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]

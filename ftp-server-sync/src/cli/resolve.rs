@@ -6,6 +6,7 @@
 mod hooks;
 mod logs;
 mod port_mapping;
+mod time_zone;
 pub(super) mod users;
 
 use std::fs;
@@ -14,7 +15,6 @@ use std::net::IpAddr;
 use std::path::{self, PathBuf};
 
 use ftp_proto::DeniedCommands;
-use ftp_proto::text::printable_word;
 use ipnet::IpNet;
 use rustix::process::geteuid;
 
@@ -22,11 +22,10 @@ use super::environment::Environment;
 use super::error::{self, FlagError};
 use super::flags::Flags;
 use super::given::GivenFlags;
-use crate::sandbox::{REMEDY, in_force};
 use crate::settings::file::reason;
 use crate::settings::{
-    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
-    Rates, RunAs, Settings, Timeouts, TlsSettings, UploadRules,
+    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LoginBlock, PortRange, Rates,
+    RunAs, Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -54,7 +53,7 @@ pub(super) fn settings(
         create_homes: users::creates_homes(&flags, given)?,
         hooks: hooks::settings(&flags, given)?,
         state_directory: environment.state_directory(flags.run_as.is_some()),
-        local_time: local_time(&flags, given, environment)?,
+        local_time: time_zone::local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
@@ -64,6 +63,7 @@ pub(super) fn settings(
         transfer_log: logs::transfer_log(&flags, given, environment)?,
         login_block: login_block(&flags),
         limits: limits(&flags),
+        timeouts: timeouts(&flags),
         uploads: uploads(&flags),
         hidden: flags.hide,
         umask: flags.umask,
@@ -82,13 +82,6 @@ pub(super) fn settings(
         rates: Rates {
             inward: flags.rate_in,
             outward: flags.rate_out,
-        },
-        timeouts: Timeouts {
-            idle: flags.timeout,
-            login: flags.login_timeout,
-            data_open: flags.passive_timeout,
-            data_stall: flags.data_timeout,
-            never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         },
         login_delay: flags.login_delay,
         shutdown_grace: flags.shutdown_grace,
@@ -109,6 +102,16 @@ fn limits(flags: &Flags) -> Limits {
         connections_max: flags.max_cons,
         connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
         login_attempts_max: flags.max_login_attempts,
+    }
+}
+
+fn timeouts(flags: &Flags) -> Timeouts {
+    Timeouts {
+        idle: flags.timeout,
+        login: flags.login_timeout,
+        data_open: flags.passive_timeout,
+        data_stall: flags.data_timeout,
+        never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
     }
 }
 
@@ -307,39 +310,6 @@ fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
     let files = [config.map(PathBuf::from), flags.password_file.clone()];
     let files = files.into_iter().flatten();
     files.filter_map(|file| path::absolute(file).ok()).collect()
-}
-
-/// The time zone of listings, if it is not UTC.
-fn local_time(
-    flags: &Flags,
-    given: &GivenFlags,
-    environment: &Environment,
-) -> Result<Option<LocalTime>, FlagError> {
-    let zone = || time_zone("--local-time", given, environment);
-    flags.local_time.then(zone).transpose()
-}
-
-/// The time zone of this machine, for this flag.
-fn time_zone(
-    flag: &str,
-    given: &GivenFlags,
-    environment: &Environment,
-) -> Result<LocalTime, FlagError> {
-    let variable = environment.time_zone.as_ref();
-    let variable = variable.map(|name| name.to_string_lossy());
-    LocalTime::load(variable.as_deref()).map_err(|problem| {
-        let zone = match &variable {
-            Some(name) => format!("TZ={}", printable_word(name.as_bytes())),
-            None => "of this machine".to_owned(),
-        };
-        let remedy = "set the variable TZ to one that is installed, such as TZ=Europe/Berlin";
-        let remedy = match in_force() {
-            Some(_) => REMEDY,
-            None => remedy,
-        };
-        let problem = format!("the time zone {zone} cannot be read: {problem}; {remedy}");
-        given.refuse(flag, problem)
-    })
 }
 
 /// "none" stands alone; everything else makes one list.

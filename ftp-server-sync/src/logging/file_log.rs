@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::lines::{LineKind, Lines};
 use super::log_file::{LogFile, Owner};
-use super::writer::{LineKind, Lines};
+use super::writer;
 
 /// The file, which may not be wanted, and the lines that wait for it.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ impl FileLog {
     ///
     /// If the system has no thread for it.
     pub(crate) fn start(&self) -> io::Result<()> {
-        self.0.start_writing()
+        writer::start(&self.0)
     }
 
     /// Opens the file again: another program may have rotated it, or it has another name. `None`:

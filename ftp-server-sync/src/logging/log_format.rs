@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The form of the lines of the log.
@@ -15,6 +16,15 @@ pub enum LogFormat {
     Json,
     /// A priority in front, as `sd-daemon(3)` defines it, and no time: journald adds it.
     Journald,
+}
+
+/// Where the log goes, and how it looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `None`: the one for journald where stderr leads to it, else text.
+    pub format: Option<LogFormat>,
+    /// By absolute path; `None`: the log goes to stderr.
+    pub file: Option<PathBuf>,
 }
 
 impl LogFormat {

@@ -8,10 +8,9 @@ use std::thread;
 
 use log::{Level, LevelFilter, Log, Metadata, Record, error};
 
-use super::log_format::LogFormat;
-use super::stderr_writer::LogSettings;
-use super::writer::{LineKind, Lines};
-use super::{clock, format};
+use super::lines::{LineKind, Lines};
+use super::log_format::{LogFormat, LogSettings};
+use super::{clock, format, writer};
 
 /// The two places of the log: each record goes to the file, if there is one, else to stderr.
 #[derive(Debug)]
@@ -92,7 +91,7 @@ pub(crate) fn reload(level: LevelFilter, settings: &LogSettings) {
         lines.set_format(settings.format);
         lines.file.reopen(settings.file.clone());
         // A thread that cannot start now has its lines written at the end.
-        let _ = lines.file.start_writing();
+        let _ = writer::start(&lines.file);
     }
 }
 

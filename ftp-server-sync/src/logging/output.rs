@@ -4,16 +4,16 @@
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ftp_proto::text::printable_word;
 use log::{Level, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::line_queue::Batch;
+use super::lines::{FileChange, LineKind, Lines};
 use super::log_file::LogFile;
 use super::system_text::SystemText;
-use super::writer::{LineKind, Lines};
 use super::{clock, format};
 
 /// The writer's side of some lines.
@@ -35,16 +35,6 @@ enum Place {
     Nowhere,
 }
 
-/// What happens to the file.
-#[derive(Debug)]
-pub(super) enum FileChange {
-    /// It is open already.
-    Take(LogFile),
-    /// Another program may have rotated it, or it has another name.
-    Reopen(PathBuf),
-    Close,
-}
-
 impl<'a> Output<'a> {
     pub(super) fn new(lines: &'a Lines) -> Self {
         Self {
@@ -59,12 +49,15 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes lines, and changes the file: before them if none is open, else after them. Returns how
-    /// many lines are lost that no written line has reported.
+    /// Writes lines, and changes the file: before them if none is open, else after them. Returns
+    /// how many lines are lost that no written line has reported.
     pub(super) fn write_all(&mut self, batch: &Batch, changes: Vec<FileChange>) -> u64 {
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() && matches!(self.place, Place::Nowhere) {
-            changes.by_ref().take(1).for_each(|change| self.change(change));
+            changes
+                .by_ref()
+                .take(1)
+                .for_each(|change| self.change(change));
         }
         let lost = self.write_batch(batch);
         changes.for_each(|change| self.change(change));

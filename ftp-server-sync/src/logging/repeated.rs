@@ -404,7 +404,11 @@ mod tests {
         assert_eq!(clock.summaries(60, false), [two]);
         assert_eq!(count(70), (None, true), "the second minute");
         let one = "visits: 1 in the last 70 s, the last from 203.0.113.9";
-        assert_eq!(count(130), (Some(one.to_owned()), true), "the main thread is late");
+        assert_eq!(
+            count(130),
+            (Some(one.to_owned()), true),
+            "the main thread is late"
+        );
         assert_eq!(clock.summaries(190, false).len(), 1);
         assert!(clock.summaries(250, false).is_empty());
         assert!(lock(&clock.events.kinds).is_empty(), "it is forgotten");

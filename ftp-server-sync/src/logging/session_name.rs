@@ -128,10 +128,20 @@ mod tests {
     fn a_line_is_split_at_its_name() {
         let line = SessionLine::parse("#17 b@c@::1 logged in").unwrap();
         assert_eq!((line.number, line.user), (17, Some("b@c")));
-        assert_eq!((line.client.to_string(), line.text), ("::1".to_owned(), "logged in"));
+        assert_eq!(
+            (line.client.to_string(), line.text),
+            ("::1".to_owned(), "logged in")
+        );
         let line = SessionLine::parse("#1 -@10.0.0.1 closed").unwrap();
         assert_eq!(line.user, None);
-        for other in ["ended", "#1", "#1 closed", "#x a@::1 b", "#+1 a@::1 b", "#1 a@b c"] {
+        for other in [
+            "ended",
+            "#1",
+            "#1 closed",
+            "#x a@::1 b",
+            "#+1 a@::1 b",
+            "#1 a@b c",
+        ] {
             assert_eq!(SessionLine::parse(other), None, "{other}");
         }
     }

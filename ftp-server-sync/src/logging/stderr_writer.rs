@@ -3,32 +3,22 @@
 use std::env;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use log::{Level, LevelFilter};
 
-use super::format;
 use super::log_file::{LogFile, Owner};
-use super::log_format::LogFormat;
+use super::log_format::{LogFormat, LogSettings};
 use super::logger::{self, LogLines};
+use super::{format, writer};
 
-/// Writes lines to stderr in a thread of its own, in their order, and the log to its file, if it has
-/// one, in another thread. Lines that are not taken are lost, and one line says how many.
+/// Writes lines to stderr in a thread of its own, in their order, and the log to its file, if it
+/// has one, in another thread. Lines that are not taken are lost, and one line says how many.
 ///
 /// Dropping it writes what is still there, but waits for at most one second for each.
 #[derive(Debug)]
 pub struct StderrWriter {
     lines: Arc<LogLines>,
-}
-
-/// Where the log goes, and how it looks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogSettings {
-    /// `None`: the one for journald where stderr leads to it, else text.
-    pub format: Option<LogFormat>,
-    /// By absolute path; `None`: the log goes to stderr.
-    pub file: Option<PathBuf>,
 }
 
 impl StderrWriter {
@@ -48,8 +38,8 @@ impl StderrWriter {
     ///
     /// If the system has no thread for them.
     pub fn start(&self) -> io::Result<()> {
-        self.lines.stderr.start_writing()?;
-        self.lines.file.start_writing()
+        writer::start(&self.lines.stderr)?;
+        writer::start(&self.lines.file)
     }
 
     /// From now on, writes the log lines of the whole process, if they have at least this level,
@@ -95,10 +85,10 @@ impl StderrWriter {
     pub fn flush(&self) {
         // What happens to the file may have its line on stderr.
         for lines in [&self.lines.file, &self.lines.stderr] {
-            match lines.start_writing() {
+            match writer::start(lines) {
                 Ok(()) => lines.wait_until_drained(),
                 // If this fails, no other place is left to write to.
-                Err(_) => lines.write_directly(),
+                Err(_) => writer::write_directly(lines),
             }
         }
     }

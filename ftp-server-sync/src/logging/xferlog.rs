@@ -76,7 +76,11 @@ impl fmt::Display for Field<'_> {
             return f.write_char('_');
         }
         for character in String::from_utf8_lossy(self.0).chars() {
-            f.write_char(if is_visible(character) { character } else { '_' })?;
+            f.write_char(if is_visible(character) {
+                character
+            } else {
+                '_'
+            })?;
         }
         Ok(())
     }

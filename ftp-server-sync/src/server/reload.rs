@@ -175,6 +175,20 @@ impl Server {
         Ok(())
     }
 
+    /// Starts the thread that writes the file, with the rights that the process has now.
+    pub(super) fn start_transfer_log(&self) {
+        if let Err(error) = self.state.transfer_log.start() {
+            let error = SystemText(&error);
+            warn!("--xferlog is not written, as the system has no thread for it: {error}");
+        }
+    }
+
+    pub(super) fn reload_transfer_log(&self, settings: &Settings) {
+        let file = settings.transfer_log.as_ref().map(|log| log.file.clone());
+        self.state.transfer_log.reopen(file);
+        self.start_transfer_log();
+    }
+
     /// Where no address is blocked any more, those that were must not come back with the next
     /// reload.
     fn lift_blocks(&self, now: Instant) {

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::text::{Printable, loggable, printable};
 use ftp_proto::{
-    AnnounceReason, Announcement, FileRequest, NeverConnected, PassiveOffer, Refusal, Reply, TransferError,
-    WireNames, limits,
+    AnnounceReason, Announcement, FileRequest, NeverConnected, PassiveOffer, Refusal, Reply,
+    TransferError, WireNames, limits,
 };
 use log::{Level, debug, info, log, log_enabled, warn};
 
@@ -28,7 +28,7 @@ use super::hints::{
 use super::stored_paths::StoredPaths;
 use super::subject::{file_request, refused_request};
 use super::transfer_facts::TransferFacts;
-pub(super) use transfers::TransferLog;
+use super::transfer_log::TransferLog;
 use crate::logging::fields::Subject;
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
@@ -336,8 +336,8 @@ impl SessionLog {
         }
     }
 
-    /// What the client is sent to, at level `info` once in a session and when it changes, unless the
-    /// client is in the same network.
+    /// What the client is sent to, at level `info` once in a session and when it changes, unless
+    /// the client is in the same network.
     pub(super) fn announcement(&mut self, offer: &PassiveOffer) {
         let announced = offer.announcement;
         let is_known = self.announced.replace(announced) == Some(announced);

@@ -11,7 +11,7 @@ use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
 use super::hook_queue::HookQueues;
-use super::log::TransferLog;
+use super::transfer_log::TransferLog;
 use super::user_sessions::UserSessions;
 use crate::accounts::comparisons::Comparisons;
 use crate::accounts::login_throttle::LoginThrottle;

@@ -48,7 +48,10 @@ fn the_filter_finds_each_failed_login_and_its_address() {
     let text = |line: &str| format!("Jan 31 12:00:00 nas ftp-server-sync[17]: {line}");
     // It has taken time and priority from them.
     let bare = |line: &str| text(line.get(27..).expect("a text"));
-    for lines in [log.lines().map(text).collect::<Vec<_>>(), log.lines().map(bare).collect()] {
+    for lines in [
+        log.lines().map(text).collect::<Vec<_>>(),
+        log.lines().map(bare).collect(),
+    ] {
         fs::write(&journal, lines.join("\n")).expect("a log");
         assert_eq!(found(&journal), expected, "{lines:#?}");
     }
@@ -75,7 +78,11 @@ fn the_filter_finds_what_journald_is_given() {
     let directory = tempfile::tempdir().expect("a directory");
     let journal = directory.path().join("journal");
     fs::write(&journal, lines.join("\n")).expect("a log");
-    assert_eq!(found(&journal), vec!["127.0.0.2"; FORGED.len()], "{lines:#?}");
+    assert_eq!(
+        found(&journal),
+        vec!["127.0.0.2"; FORGED.len()],
+        "{lines:#?}"
+    );
 }
 
 fn finished(server: TestServer<Program>) -> String {

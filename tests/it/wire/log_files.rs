@@ -56,7 +56,9 @@ impl Place {
         fs::write(&config, text).expect("a file");
         fs::set_permissions(&config, Permissions::from_mode(0o600)).expect("a mode");
         let mut logrotate = Command::new("logrotate");
-        logrotate.args(["--force", "--state"]).arg(self.file("state"));
+        logrotate
+            .args(["--force", "--state"])
+            .arg(self.file("state"));
         process::run(logrotate.arg(&config), 30).expect_success();
     }
 }
@@ -77,7 +79,10 @@ fn the_log_goes_to_the_file_and_its_port_to_stderr_too() {
     let stderr = server.finish();
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 1, "{stderr}");
-    assert!(lines[0].contains(" INFO  listening on 127.0.0.1:"), "{stderr}");
+    assert!(
+        lines[0].contains(" INFO  listening on 127.0.0.1:"),
+        "{stderr}"
+    );
     let log = place.read("log");
     assert!(log.starts_with("an older line\n20"), "{log}");
     assert!(log.contains(" INFO  listening on 127.0.0.1:"), "{log}");
@@ -112,7 +117,10 @@ fn logrotate_copies_and_truncates_the_log() {
     server.client().command("MKD after", 257);
     let log = place.log_with("MKD /after");
     // Without O_APPEND there would be a hole of zeros in front.
-    assert!(log.starts_with("20") && !log.contains("MKD /before"), "{log}");
+    assert!(
+        log.starts_with("20") && !log.contains("MKD /before"),
+        "{log}"
+    );
     assert!(place.read("log.1").contains("MKD /before"));
     server.finish();
 }
@@ -137,11 +145,11 @@ fn the_sandbox_lets_the_log_be_rotated() {
 fn a_server_without_rights_says_what_the_new_file_needs() {
     let place = Place::new();
     let setup = Setup::new().flags(&place.flags());
-    let setup = setup.flags(&["--run-as", "nobody:nogroup"]);
-    chown(setup.root(), Some(NOBODY), Some(NOBODY)).expect("another owner: run as root");
+    let setup = setup.flags(&["--run-as", "daemon:daemon"]);
+    chown(setup.root(), Some(DAEMON), Some(DAEMON)).expect("another owner: run as root");
     let server = setup.program();
     let own = fs::metadata(place.file("log")).expect("the log");
-    assert_eq!((own.uid(), own.gid()), (NOBODY, NOBODY));
+    assert_eq!((own.uid(), own.gid()), (DAEMON, DAEMON));
     // A reload alone needs no right: the file is the same.
     server.signal(Signal::HUP);
     let log = place.log_with("reloaded the settings");
@@ -161,7 +169,7 @@ fn a_server_without_rights_says_what_the_new_file_needs() {
 
     // What the line says.
     fs::write(place.file("log"), "").expect("a file");
-    place.rotate(&create("nobody nogroup", &server));
+    place.rotate(&create("daemon daemon", &server));
     server.client().command("MKD new", 257);
     place.log_with("MKD /new");
     server.finish();
@@ -182,8 +190,13 @@ fn a_disk_without_room_stops_no_session() {
     for number in 0..300 {
         client.command(format!("ALLO {number} {}", "x".repeat(200)), 501);
     }
-    let shown = server.log_with(": No space left on device; lines are lost until it can be written");
-    assert_eq!(shown.matches("cannot write --log-file").count(), 1, "{shown}");
+    let shown =
+        server.log_with(": No space left on device; lines are lost until it can be written");
+    assert_eq!(
+        shown.matches("cannot write --log-file").count(),
+        1,
+        "{shown}"
+    );
     client.store("STOR file", "text");
     assert_eq!(client.fetch("RETR file"), b"text");
     let log = server.seen(&place.file("log"));
@@ -208,7 +221,10 @@ fn a_log_that_cannot_be_opened_is_refused() {
     let missing = place.file("missing/log");
     for flag in ["--log-file", "--xferlog"] {
         fails(&[flag, path(&directory)], "a directory; give a file in it");
-        fails(&[flag, path(&missing)], "make it, or give a file in another one");
+        fails(
+            &[flag, path(&missing)],
+            "make it, or give a file in another one",
+        );
     }
     fails(
         &["--log-file", path(&log), "--log-format", "journald"],
@@ -228,7 +244,10 @@ fn a_log_that_cannot_be_opened_is_refused() {
     let flags = ["-p", "1", "-i", "192.0.2.1", "--log-file", path(&log)];
     fails(&flags, "cannot listen on 192.0.2.1");
     let log = place.read("log");
-    assert!(log.contains(" ERROR ftp-server-sync: cannot listen on 192.0.2.1"), "{log}");
+    assert!(
+        log.contains(" ERROR ftp-server-sync: cannot listen on 192.0.2.1"),
+        "{log}"
+    );
 }
 
 /// Clients may not read who else is there, nor write what happened.
@@ -253,5 +272,5 @@ fn clients_do_not_see_the_logs() {
     server.finish();
 }
 
-/// The number of nobody, and of nogroup, on Debian.
-const NOBODY: u32 = 65534;
+/// The number of the user and of the group daemon.
+const DAEMON: u32 = 1;

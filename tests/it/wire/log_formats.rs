@@ -50,7 +50,10 @@ fn journald_gets_priorities_and_no_time() {
 #[test]
 fn another_stream_of_journald_changes_nothing() {
     let log = with_journal(&[], false).finish();
-    assert!(is_text(&log) && log.contains(" INFO  listening on "), "{log}");
+    assert!(
+        is_text(&log) && log.contains(" INFO  listening on "),
+        "{log}"
+    );
 }
 
 #[test]
@@ -71,7 +74,10 @@ fn errors_at_the_start_reach_journald_too() {
         stderr.starts_with("<3>ftp-server-sync: --port x: "),
         "{stderr}"
     );
-    assert!(stderr.lines().all(|line| line.starts_with("<3>")), "{stderr}");
+    assert!(
+        stderr.lines().all(|line| line.starts_with("<3>")),
+        "{stderr}"
+    );
     let mut serve = server::command(&["--port", "x"]);
     let found = process::run(&mut serve, 20).expect_failure();
     assert!(found.stderr.starts_with(b"ftp-server-sync: --port x: "));
@@ -161,7 +167,12 @@ fn debug_lines_are_of_the_server_alone() {
     let config = secure.config(&rustls::version::TLS13);
     secure.client(&config).command("QUIT", 221);
     let log = secure.server.finish();
-    let of_rustls = ["ALPN", "ciphersuite", "we got a clienthello", "decided upon"];
+    let of_rustls = [
+        "ALPN",
+        "ciphersuite",
+        "we got a clienthello",
+        "decided upon",
+    ];
     for text in of_rustls {
         assert!(!log.contains(text), "{text} in {log}");
     }

@@ -117,15 +117,23 @@ fn no_name_forges_a_line() {
     }
     assert_eq!(
         transfers.lines(4),
-        ["a_b___o_r_root_ftp_0_*_c", "b_Thu_Nov_29", "c_d_e_", "d\u{e4}"]
-            .map(|name| format!("T 127.0.0.1 1 /{name} b _ i r {USER} ftp 0 * c"))
+        [
+            "a_b___o_r_root_ftp_0_*_c",
+            "b_Thu_Nov_29",
+            "c_d_e_",
+            "d\u{e4}"
+        ]
+        .map(|name| format!("T 127.0.0.1 1 /{name} b _ i r {USER} ftp 0 * c"))
     );
 }
 
 #[test]
 fn a_reload_follows_the_name_and_the_flag() {
     let directory = TempDir::new().expect("a directory");
-    let (config, first) = (directory.path().join("conf"), directory.path().join("first"));
+    let (config, first) = (
+        directory.path().join("conf"),
+        directory.path().join("first"),
+    );
     let second = directory.path().join("second");
     fs::write(&config, "").expect("a file");
     let server = TestServer::program(&["--config", path(&config)]);

@@ -235,7 +235,8 @@ struct Class {
 }
 
 fn class(pattern: &[u32]) -> Option<Class> {
-    let negated = matches!(pattern.get(1), Some(&sign) if sign == u32::from('!') || sign == u32::from('^'));
+    let negated =
+        matches!(pattern.get(1), Some(&sign) if sign == u32::from('!') || sign == u32::from('^'));
     let start = if negated { 2 } else { 1 };
     // The first member may be a closing bracket.
     let close = (start + 1..pattern.len()).find(|&at| pattern[at] == CLOSE)?;

@@ -5,7 +5,8 @@ use std::path::{self, Path, PathBuf};
 
 use log::LevelFilter;
 
-use super::{Environment, FlagError, Flags, GivenFlags, error, reason, time_zone};
+use super::time_zone::time_zone;
+use super::{Environment, FlagError, Flags, GivenFlags, error, reason};
 use crate::settings::{LogFormat, LogSettings, TransferLogSettings};
 
 pub(super) fn level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError> {

@@ -88,10 +88,13 @@ pub fn start_hook_helpers(settings: &Settings) -> io::Result<HookHelpers> {
 
 fn start(kind: HookKind, program: PathBuf, settings: &Settings) -> io::Result<HookHelper> {
     // Its own lines go where those of the server go.
-    let inherited = INHERITED.iter().chain(&[JOURNAL_STREAM]).filter_map(|name| {
-        let value = env::var_os(name)?;
-        Some((OsStr::new(name), value))
-    });
+    let inherited = INHERITED
+        .iter()
+        .chain(&[JOURNAL_STREAM])
+        .filter_map(|name| {
+            let value = env::var_os(name)?;
+            Some((OsStr::new(name), value))
+        });
     let mut process = Command::new(env::current_exe()?)
         .env_clear()
         .envs(inherited)

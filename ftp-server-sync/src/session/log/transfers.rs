@@ -7,17 +7,8 @@ use ftp_proto::{FileRequest, FtpPath, Representation, TransferKind, TransferRequ
 use super::SessionLog;
 use crate::accounts::users::is_anonymous;
 use crate::logging::clock;
-use crate::logging::file_log::FileLog;
 use crate::logging::xferlog::{Direction, TransferLine};
 use crate::session::transfer_facts::TransferFacts;
-use crate::settings::LocalTime;
-
-/// The file, and the time zone of its lines.
-#[derive(Clone, Debug)]
-pub(in crate::session) struct TransferLog {
-    pub(in crate::session) file: FileLog,
-    pub(in crate::session) zone: Option<LocalTime>,
-}
 
 /// What a line says of a file.
 struct FileEnd<'a> {
