@@ -117,8 +117,8 @@ impl Lines {
         self.change(FileChange::Take(file));
     }
 
-    /// Opens the file again, which may be another one; `None`: closes it. The thread does that
-    /// after the lines that wait: a disk may not answer.
+    /// Opens the file again, which may be another one; `None`: closes it. The thread does that, as
+    /// a disk may not answer.
     pub(super) fn reopen(&self, path: Option<PathBuf>) {
         if path.is_some() || self.is_on() {
             self.set_on(path.is_some());

@@ -49,19 +49,17 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes lines, and changes the file: before them if none is open, else after them. Returns
-    /// how many lines are lost that no written line has reported.
+    /// Changes the file, and writes lines: to the new one, or to the old one if there is no new
+    /// one. Returns how many lines are lost that no written line has reported.
     pub(super) fn write_all(&mut self, batch: &Batch, changes: Vec<FileChange>) -> u64 {
-        let mut changes = changes.into_iter().peekable();
-        while changes.peek().is_some() && matches!(self.place, Place::Nowhere) {
-            changes
-                .by_ref()
-                .take(1)
-                .for_each(|change| self.change(change));
+        let mut lost = None;
+        for change in changes {
+            if matches!(change, FileChange::Close) && lost.is_none() {
+                lost = Some(self.write_batch(batch));
+            }
+            self.change(change);
         }
-        let lost = self.write_batch(batch);
-        changes.for_each(|change| self.change(change));
-        lost
+        lost.unwrap_or_else(|| self.write_batch(batch))
     }
 
     fn change(&mut self, change: FileChange) {
