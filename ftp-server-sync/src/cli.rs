@@ -38,6 +38,13 @@ mod reexec;
 mod resolve;
 mod values;
 
+/// With the commit that was built, as `build.rs` has found it.
+const VERSION: &str = concat!(
+    "ftp-server-sync ",
+    env!("CARGO_PKG_VERSION"),
+    env!("FTP_BUILD")
+);
+
 /// A command line that can be parsed again, because the files that it names may have changed.
 ///
 /// The arguments and the environment stay as they were at start.
@@ -118,8 +125,7 @@ impl CommandLine {
             return help::requested(value).map(Invocation::Help);
         }
         if given.find("--version").is_some() {
-            let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
-            return Ok(Invocation::Version(version));
+            return Ok(Invocation::Version(VERSION.to_owned()));
         }
         if given.find("--hash-password").is_some() {
             return match given.first_but(&["--hash-password"]) {

@@ -47,7 +47,7 @@
 //! | `accounts/similar` | "did you mean": the name that a wrong one probably stands for |
 //! | `net` | this machine: its networks, sockets, ports |
 //! | `sandbox` | the files that the process keeps the right to open: `--sandbox` |
-//! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |
+//! | `logging` | the threads that write the log and its files; how a line is laid out; the wall clock |
 //! | `locks` | locks that stay usable after a panic |
 //!
 //! # What holds everywhere

@@ -3,14 +3,22 @@
 pub(crate) mod clock;
 pub(crate) mod counted;
 pub(crate) mod fields;
+pub(crate) mod file_log;
 mod format;
 mod line_queue;
+mod lines;
+mod log_file;
+mod log_format;
 mod logger;
+mod output;
 pub(crate) mod repeated;
 pub(crate) mod session_name;
 mod stderr_writer;
 pub(crate) mod system_text;
 pub(crate) mod wrap;
 mod writer;
+pub(crate) mod xferlog;
 
+pub use log_format::{LogFormat, LogSettings};
+pub(crate) use logger::{ALSO_TO_STDERR, reload};
 pub use stderr_writer::StderrWriter;

@@ -14,6 +14,7 @@ use ftp_server_sync::{
     HookHelpers, PassedSockets, Server, ServiceManager, StderrWriter, enter_sandbox,
     is_hook_helper, refuse_inetd_client, run_hook_helper, start_hook_helpers,
 };
+use log::Level;
 
 /// The name in front of messages.
 const PROGRAM: &str = "ftp-server-sync";
@@ -71,13 +72,15 @@ fn serve(
     };
     // The sandbox may take the right to connect to it.
     let service_manager = ServiceManager::from_environment();
+    if let Err(error) = open_log(&settings, stderr) {
+        return cannot_start(&error, stderr);
+    }
     // It holds for threads that start later, so this comes before the first one.
     if settings.sandbox
         && let Err(error) = enter_sandbox(&settings)
     {
         return cannot_start(&error, stderr);
     }
-    stderr.log(settings.log_level);
     if let Some(warning) = warning {
         log::warn!("{warning}");
     }
@@ -98,6 +101,16 @@ fn serve(
             ExitCode::FAILURE
         }
     }
+}
+
+/// Opens the log, before the rights to do so are given up.
+fn open_log(settings: &Settings, stderr: &StderrWriter) -> io::Result<()> {
+    let owner = settings.log_file_owner();
+    let opened = stderr.log(settings.log_level, &settings.log, owner);
+    opened.map_err(|error| match &settings.log.file {
+        Some(file) => Settings::cannot_open_log("--log-file", file, &error),
+        None => error,
+    })
 }
 
 fn start(
@@ -123,7 +136,7 @@ fn start_hooks() -> ExitCode {
 
 fn check(settings: &Settings, stderr: &StderrWriter) -> ExitCode {
     for note in cli::environment_notes(env::vars_os()) {
-        print_error(&format_args!("note: {note}"), stderr);
+        stderr.print(Level::Info, &format_args!("{PROGRAM}: note: {note}"));
     }
     let report = match check::check(settings) {
         Ok(report) => report,
@@ -194,5 +207,5 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn print_error(error: &dyn fmt::Display, stderr: &StderrWriter) {
-    stderr.print(&format_args!("{PROGRAM}: {error}"));
+    stderr.print(Level::Error, &format_args!("{PROGRAM}: {error}"));
 }

@@ -29,6 +29,7 @@ mod single_client;
 mod single_session;
 mod system_check;
 mod system_users;
+mod transfer_log;
 mod users;
 
 use std::io::{self, ErrorKind};
@@ -194,6 +195,7 @@ impl Server {
         if settings.socket_source != SocketSource::Inetd {
             listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
         }
+        let transfer_log = transfer_log::open(&settings)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = RepeatedEvents::new(Some(waker.clone()));
         let (sender, messages) = unbounded();
@@ -212,7 +214,7 @@ impl Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
-            state: ServerState::new(pool, current, events.into()).into(),
+            state: ServerState::new(pool, current, events.into(), transfer_log).into(),
             sessions: Sessions::default(),
             messages,
             handle: Handle::new(sender, waker),
@@ -294,6 +296,7 @@ impl Server {
     ///
     /// If the poll itself fails. The sessions have then been asked to end.
     pub fn run(mut self) -> io::Result<()> {
+        self.start_transfer_log();
         self.log_start();
         self.update_port_mapping();
         self.hooks.start(&self.state, &self.handle);

@@ -33,6 +33,7 @@ mod system_user;
 mod timers;
 mod tls;
 mod transfer_facts;
+mod transfer_log;
 mod user;
 mod user_sessions;
 

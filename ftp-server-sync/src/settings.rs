@@ -20,14 +20,18 @@ mod uploads;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{self, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use ftp_proto::listing::Pattern;
+use ftp_proto::text::printable_word;
 use ftp_proto::{AsciiConversion, Config, DeniedCommands, Masquerade, OuterPorts};
 use ipnet::IpNet;
 use log::LevelFilter;
+use rustix::process::geteuid;
 
 pub use crate::accounts::access::{AccessRefusal, AccessRules};
 pub use crate::accounts::charset::{CharsetError, NameCharset};
@@ -43,6 +47,7 @@ pub use crate::accounts::stored_password::{Candidate, StoredPassword};
 pub use crate::accounts::system_users::{SystemGroup, SystemUsers};
 pub use crate::accounts::users::Users;
 pub use crate::accounts::users_file;
+pub use crate::logging::{LogFormat, LogSettings};
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::{Listen, SocketSource};
 pub use crate::net::port_range::PortRange;
@@ -153,6 +158,19 @@ pub struct Settings {
     pub sandbox: bool,
     /// The least important log lines that are written.
     pub log_level: LevelFilter,
+    /// Where the log of the process goes, and how it looks.
+    pub log: LogSettings,
+    /// The file for a line about each file that is sent, received or removed; `None`: none.
+    pub transfer_log: Option<TransferLogSettings>,
+}
+
+/// The file that `xferlog(5)` describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferLogSettings {
+    /// By absolute path.
+    pub file: PathBuf,
+    /// The time zone of its lines.
+    pub zone: LocalTime,
 }
 
 /// TLS (RFC 4217): the certificates, and what is required of clients.
@@ -248,6 +266,28 @@ impl Settings {
         }
     }
 
+    /// The flags and paths of the files that the server appends lines to.
+    pub(crate) fn log_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let log = self.log.file.iter().map(|file| ("--log-file", &**file));
+        let transfers = self.transfer_log.iter();
+        log.chain(transfers.map(|log| ("--xferlog", &*log.file)))
+    }
+
+    /// That a log file cannot be opened.
+    pub fn cannot_open_log(flag: &str, file: &Path, error: &io::Error) -> io::Error {
+        let path = printable_word(file.as_os_str().as_bytes());
+        let reason = file::reason(error);
+        let remedy =
+            "give a file that the user of this program may write, in a directory that exists";
+        io::Error::new(error.kind(), format!("{flag} {path}: {reason}; {remedy}"))
+    }
+
+    /// User and group of a log file that the server makes as root: those that it will be.
+    pub fn log_file_owner(&self) -> Option<(u32, u32)> {
+        let run_as = self.run_as.as_ref().filter(|_| geteuid().is_root());
+        run_as.map(|run_as| (run_as.user, run_as.group))
+    }
+
     /// The files that a server makes in the state directory, and gives to the user that it becomes.
     pub(crate) fn state_files(&self) -> Vec<PathBuf> {
         let names = [
@@ -338,6 +378,7 @@ impl Settings {
             let names = [QUOTA_FILE, QUOTA_FILE_NEW];
             files.extend(names.map(|name| self.state_directory.join(name)));
         }
+        files.extend(self.log_files().map(|(_, file)| file.to_owned()));
         // A client that could replace one would have its own program run.
         let programs = self.hooks.programs();
         files.extend(programs.map(|(_, program)| program.to_owned()));

@@ -18,8 +18,8 @@ use super::values;
 use crate::nat::rules::RulesKind;
 use crate::probe::ProbeTarget;
 use crate::settings::{
-    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, MappingProtocol, NameCharset,
-    PortRange,
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, LogFormat, MappingProtocol,
+    NameCharset, PortRange,
 };
 
 /// Serves a directory over FTP, also from behind a NAT router.
@@ -314,6 +314,21 @@ pub(super) struct Flags {
     /// error, warn, info, debug or trace [info]
     #[argh(option, arg_name = "LEVEL", from_str_fn(values::log_level))]
     pub(super) log_level: Option<LevelFilter>,
+    /// the form of log lines: "text", "json", or "journald" with priorities and without time
+    /// [journald where stderr leads to it, else text]
+    #[argh(
+        option,
+        arg_name = "text|json|journald",
+        from_str_fn(values::log_format)
+    )]
+    pub(super) log_format: Option<LogFormat>,
+    /// append the log to this file instead of stderr; SIGHUP opens it again
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) log_file: Option<PathBuf>,
+    /// append a line about each file that was sent, received or removed to this file, in the format
+    /// xferlog of wu-ftpd; SIGHUP opens it again
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) xferlog: Option<PathBuf>,
     /// read more flags from this file: one "name value" per line, without dashes
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
     #[expect(dead_code, reason = "read before values are parsed")]

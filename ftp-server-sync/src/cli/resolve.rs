@@ -5,7 +5,9 @@
 
 mod hooks;
 mod listen;
+mod logs;
 mod port_mapping;
+mod time_zone;
 pub(super) mod users;
 
 use std::fs;
@@ -13,20 +15,17 @@ use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
 
 use ftp_proto::DeniedCommands;
-use ftp_proto::text::printable_word;
 use ipnet::IpNet;
-use log::LevelFilter;
 use rustix::process::geteuid;
 
 use super::environment::Environment;
 use super::error::{self, FlagError};
 use super::flags::Flags;
 use super::given::GivenFlags;
-use crate::sandbox::{REMEDY, in_force};
 use crate::settings::file::reason;
 use crate::settings::{
-    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
-    Rates, RunAs, Settings, Timeouts, TlsSettings, UploadRules,
+    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LoginBlock, PortRange, Rates,
+    RunAs, Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -56,12 +55,14 @@ pub(super) fn settings(
         create_homes: users::creates_homes(&flags, given)?,
         hooks: hooks::settings(&flags, given)?,
         state_directory: environment.state_directory(flags.run_as.is_some()),
-        local_time: local_time(&flags, given, environment)?,
+        local_time: time_zone::local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
-        log_level: log_level(&flags, given)?,
+        log_level: logs::level(&flags, given)?,
+        log: logs::settings(&flags, given)?,
+        transfer_log: logs::transfer_log(&flags, given, environment)?,
         login_block: login_block(&flags),
         limits: limits(&flags),
         timeouts: timeouts(&flags),
@@ -272,33 +273,6 @@ fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
     files.filter_map(|file| path::absolute(file).ok()).collect()
 }
 
-/// The time zone of listings, if it is not UTC.
-fn local_time(
-    flags: &Flags,
-    given: &GivenFlags,
-    environment: &Environment,
-) -> Result<Option<LocalTime>, FlagError> {
-    if !flags.local_time {
-        return Ok(None);
-    }
-    let variable = environment.time_zone.as_ref();
-    let variable = variable.map(|name| name.to_string_lossy());
-    let zone = LocalTime::load(variable.as_deref()).map_err(|problem| {
-        let zone = match &variable {
-            Some(name) => format!("TZ={}", printable_word(name.as_bytes())),
-            None => "of this machine".to_owned(),
-        };
-        let remedy = "set the variable TZ to one that is installed, such as TZ=Europe/Berlin";
-        let remedy = match in_force() {
-            Some(_) => REMEDY,
-            None => remedy,
-        };
-        let problem = format!("the time zone {zone} cannot be read: {problem}; {remedy}");
-        given.refuse("--local-time", problem)
-    })?;
-    Ok(Some(zone))
-}
-
 /// "none" stands alone; everything else makes one list.
 fn local_networks(flags: &Flags, given: &GivenFlags) -> Result<LocalNetworks, FlagError> {
     let (flag, entries) = ("--local-networks", &flags.local_networks);
@@ -356,17 +330,6 @@ fn outer_ports(flags: &Flags, given: &GivenFlags) -> Result<Option<PortRange>, F
         return Err(given.refuse_beside(flag, "--outer-port", problem));
     }
     Ok(Some(outer))
-}
-
-fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError> {
-    match flags.log_level {
-        None if flags.debug => Ok(LevelFilter::Debug),
-        Some(_) if flags.debug => {
-            let problem = error::conflict("--debug");
-            Err(given.refuse_beside("--log-level", "--debug", problem))
-        }
-        level => Ok(level.unwrap_or(LevelFilter::Info)),
-    }
 }
 
 /// The flags that need `--tls`.

@@ -20,7 +20,7 @@ use crate::accounts::limit_values::digits;
 use crate::accounts::users::is_anonymous;
 use crate::nat::rules::RulesKind;
 use crate::settings::{
-    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, LogFormat, STUN_PORT, unusable,
 };
 
 pub(super) use crate::accounts::limit_values::{hide, network, rate, size, umask};
@@ -330,6 +330,11 @@ pub(super) fn ascii(text: &str) -> Result<AsciiConversion, String> {
         "never" => Ok(AsciiConversion::Never),
         _ => Err("give requested, rfc959 or never".to_owned()),
     }
+}
+
+/// The form of the lines of the log.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    text.parse()
 }
 
 /// How much is logged.

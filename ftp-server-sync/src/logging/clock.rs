@@ -35,6 +35,14 @@ pub(crate) fn date_and_time(unix_seconds: i64) -> String {
     format!("{} {hour}:{minute}:{second}Z", date(&time))
 }
 
+/// Date and time as RFC 3339 has them, as `2026-11-22T13:07:31.042Z`.
+pub(super) fn rfc3339(unix_time: Duration) -> String {
+    let time = time_val(unix_time.as_secs().cast_signed());
+    let [hour, minute, second] = [8..10, 10..12, 12..14].map(|range| digits(&time, range));
+    let millis = unix_time.subsec_millis();
+    format!("{}T{hour}:{minute}:{second}.{millis:03}Z", date(&time))
+}
+
 fn digits(time: &[u8; 14], range: std::ops::Range<usize>) -> &str {
     str::from_utf8(&time[range]).unwrap_or_default()
 }

@@ -1,51 +1,117 @@
 //! What the process logs, as lines: of its log, and of panics.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{self, Write};
+use std::fmt;
 use std::panic::{self, PanicHookInfo};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use env_logger::{Builder, Target};
-use log::{LevelFilter, error};
+use log::{Level, LevelFilter, Log, Metadata, Record, error};
 
-use super::writer::Lines;
-use super::{clock, format};
+use super::lines::{LineKind, Lines};
+use super::log_format::{LogFormat, LogSettings};
+use super::{clock, format, writer};
 
-/// Where the logger writes to: a queue, so that it never waits.
-struct Queue(Arc<Lines>);
+/// The two places of the log: each record goes to the file, if there is one, else to stderr.
+#[derive(Debug)]
+pub(super) struct LogLines {
+    pub(super) stderr: Arc<Lines>,
+    pub(super) file: Arc<Lines>,
+    /// What suits stderr where no one has chosen.
+    detected: LogFormat,
+}
+
+/// Gives records to the lines, so that no one ever waits.
+struct LineLogger;
+
+impl LogLines {
+    pub(super) fn new(detected: LogFormat) -> Self {
+        let stderr = Arc::new(Lines::new(LineKind::Stderr, None));
+        stderr.set_format(detected);
+        Self {
+            file: Lines::new(LineKind::Log, Some(stderr.clone())).into(),
+            stderr,
+            detected,
+        }
+    }
+
+    pub(super) fn set_format(&self, format: Option<LogFormat>) {
+        self.stderr.set_format(format.unwrap_or(self.detected));
+        self.file.set_format(format.unwrap_or_default());
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        let (level, text) = (record.level(), record.args());
+        if self.file.is_on() {
+            self.write_to_file(level, text);
+            if record.target() == ALSO_TO_STDERR {
+                self.write_to(&self.stderr, level, text);
+            }
+        } else {
+            self.write_to(&self.stderr, level, text);
+        }
+    }
+
+    pub(super) fn write_to_file(&self, level: Level, text: &fmt::Arguments<'_>) {
+        self.write_to(&self.file, level, text);
+    }
+
+    fn write_to(&self, lines: &Lines, level: Level, text: &fmt::Arguments<'_>) {
+        lines.push(&format::record(
+            lines.format(),
+            clock::unix_time(),
+            level,
+            text,
+        ));
+    }
+}
 
 /// From now on, the process logs to these lines.
 ///
 /// # Panics
 ///
 /// If the process has a logger already.
-pub(super) fn install(lines: &Arc<Lines>, level: LevelFilter) {
-    Builder::new()
-        // The level that decides is that of `log::set_max_level`, because it can change.
-        .filter_level(LevelFilter::Trace)
-        .format(|out, record| {
-            let line = format::line(clock::unix_seconds(), record.level(), record.args());
-            writeln!(out, "{line}")
-        })
-        .target(Target::Pipe(Box::new(Queue(Arc::clone(lines)))))
-        .init();
+pub(super) fn install(lines: &Arc<LogLines>, level: LevelFilter) {
+    let is_first = LINES.set(Arc::clone(lines)).is_ok();
+    assert!(
+        is_first && log::set_logger(&LineLogger).is_ok(),
+        "the process has a logger already"
+    );
     log::set_max_level(level);
     // The standard library would write to stderr from the thread that panics. Where stderr is not
     // read, that thread would wait there for ever, and never report its end.
     panic::set_hook(Box::new(log_panic));
 }
 
-impl Write for Queue {
-    /// The logger writes a whole record at once.
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        self.0.push(&String::from_utf8_lossy(record));
-        Ok(record.len())
+/// New settings: the level, the format and the file, which is opened again in any case, since
+/// another program may have rotated it. Without a logger of ours, only the level.
+pub(crate) fn reload(level: LevelFilter, settings: &LogSettings) {
+    log::set_max_level(level);
+    if let Some(lines) = LINES.get() {
+        lines.set_format(settings.format);
+        lines.file.reopen(settings.file.clone());
+        // A thread that cannot start now has its lines written at the end.
+        let _ = writer::start(&lines.file);
+    }
+}
+
+impl Log for LineLogger {
+    /// What libraries say below a warning is about their insides, and `--debug` is for clients.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        let own = target.split("::").next().unwrap_or(target);
+        metadata.level() <= Level::Warn || OWN_TARGETS.contains(&own)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata())
+            && let Some(lines) = LINES.get()
+        {
+            lines.write(record);
+        }
     }
+
+    fn flush(&self) {}
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -63,4 +129,35 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         _ => String::new(),
     };
     error!("thread '{thread}' panicked at {place}: {message}{backtrace}");
+}
+
+/// The target of lines that programs read from stderr, also where the log has a file.
+pub(crate) const ALSO_TO_STDERR: &str = "ftp_server_sync::also_to_stderr";
+
+/// The crates whose lines are written whatever their level.
+const OWN_TARGETS: [&str; 2] = ["ftp_server_sync", "ftp_proto"];
+
+/// The logger is one for the whole process.
+static LINES: OnceLock<Arc<LogLines>> = OnceLock::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_have_warnings_only() {
+        for (target, level, expected) in [
+            ("ftp_server_sync::session", Level::Trace, true),
+            ("ftp_server_sync", Level::Debug, true),
+            ("ftp_proto", Level::Debug, true),
+            (ALSO_TO_STDERR, Level::Info, true),
+            ("rustls::server", Level::Warn, true),
+            ("rustls::server", Level::Info, false),
+            ("mio::poll", Level::Debug, false),
+            ("ftp_server_synchronous", Level::Debug, false),
+        ] {
+            let metadata = Metadata::builder().target(target).level(level).build();
+            assert_eq!(LineLogger.enabled(&metadata), expected, "{target} {level}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Of each kind, the first event has a line of its own. Those that follow are counted, and have
 //! lines with `--debug` only: one line a minute says how many there were. After a minute without
-//! any, the next event is a first one again.
+//! any, the next event is a first one again. Of kinds that are no news at all, all are counted.
 //!
 //! No timer runs for that while nothing is counted: the server's main thread is woken when the
 //! first event is counted, and asks [`RepeatedEvents::due`] how long to wait.
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use log::{Level, log, log_enabled};
+use log::{Level, debug, log};
 use mio::Waker;
 
 use crate::locks::lock;
@@ -45,6 +45,8 @@ struct Series {
     since: Instant,
     counted: u64,
     last_client: Option<IpAddr>,
+    /// The first one has had a line.
+    has_line: bool,
 }
 
 /// What is to be logged of an event.
@@ -65,6 +67,8 @@ struct Summary {
     counted: u64,
     over: Duration,
     last_client: Option<IpAddr>,
+    /// There was one before, with a line of its own.
+    are_more: bool,
 }
 
 impl RepeatedEvents {
@@ -87,18 +91,24 @@ impl RepeatedEvents {
         } else {
             log!(Level::Debug, "{line}");
         }
-        if step.begins_to_count
-            && let Some(waker) = &self.waker
-        {
+        self.wake_if(step.begins_to_count);
+    }
+
+    /// Counts an event. It has a line of its own with `--debug` only, also if it is the first one.
+    pub(crate) fn only_count(&self, event: Event, now: Instant, line: fmt::Arguments<'_>) {
+        debug!("{line}");
+        let (summary, begins_to_count) = self.count_all(event, now);
+        if let Some(summary) = summary {
+            summary.write();
+        }
+        self.wake_if(begins_to_count);
+    }
+
+    fn wake_if(&self, begins_to_count: bool) {
+        if begins_to_count && let Some(waker) = &self.waker {
             // It fails only when the server has ended.
             let _ = waker.wake();
         }
-    }
-
-    /// Whether events of this kind are being counted instead of logged. With `--debug` none are.
-    pub(crate) fn is_silent(&self, kind: &str, now: Instant) -> bool {
-        let kinds = lock(&self.kinds);
-        !log_enabled!(Level::Debug) && kinds.get(kind).is_some_and(|series| series.is_recent(now))
     }
 
     /// When [`write_due`](Self::write_due) has something to write; `None` while nothing is counted.
@@ -122,21 +132,35 @@ impl RepeatedEvents {
         }
     }
 
+    /// Counts an event, also if it is the first one. Returns the summary of those before, and
+    /// whether a summary will be due that was not.
+    fn count_all(&self, event: Event, now: Instant) -> (Option<Summary>, bool) {
+        let mut kinds = lock(&self.kinds);
+        let kind = kind_in(&kinds, event.kind);
+        let name = kind.clone();
+        let series = kinds.entry(kind);
+        let series = series.or_insert_with(|| Series::new(event.level, now, false));
+        let mut summary = None;
+        if !series.is_recent(now) {
+            summary = series.take_summary(&name, now);
+            *series = Series::new(event.level, now, false);
+        }
+        series.counted = series.counted.saturating_add(1);
+        series.last_client = event.client;
+        (summary, series.counted == 1)
+    }
+
     fn count(&self, event: Event, now: Instant) -> Step {
         let Event { level, client, .. } = event;
         let mut kinds = lock(&self.kinds);
-        let kind = if kinds.len() < KINDS_MAX || kinds.contains_key(&event.kind) {
-            event.kind
-        } else {
-            OTHERS.into()
-        };
+        let kind = kind_in(&kinds, event.kind);
         let first = Step {
             summary: None,
             has_line: true,
             begins_to_count: false,
         };
         let Some(series) = kinds.get_mut(&kind) else {
-            kinds.insert(kind, Series::new(level, now));
+            kinds.insert(kind, Series::new(level, now, true));
             return first;
         };
         let summary = if series.is_recent(now) {
@@ -145,7 +169,7 @@ impl RepeatedEvents {
             series.take_summary(&kind, now)
         };
         if !series.is_recent(now) {
-            *series = Series::new(level, now);
+            *series = Series::new(level, now, true);
             return first;
         }
         series.counted = series.counted.saturating_add(1);
@@ -192,8 +216,9 @@ impl Event {
 }
 
 impl Series {
-    fn new(level: Level, now: Instant) -> Self {
+    fn new(level: Level, now: Instant, has_line: bool) -> Self {
         Self {
+            has_line,
             level,
             since: now,
             counted: 0,
@@ -217,8 +242,9 @@ impl Series {
             counted: self.counted,
             over: now.saturating_duration_since(self.since),
             last_client: self.last_client,
+            are_more: self.has_line,
         };
-        *self = Self::new(self.level, now);
+        *self = Self::new(self.level, now, self.has_line);
         Some(summary)
     }
 }
@@ -231,7 +257,8 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} more in the last ", self.kind, self.counted)?;
+        let more = if self.are_more { " more" } else { "" };
+        write!(f, "{}: {}{more} in the last ", self.kind, self.counted)?;
         match self.over.as_secs() {
             60 => f.write_str("minute"),
             seconds => write!(f, "{} s", seconds.max(1)),
@@ -240,6 +267,18 @@ impl fmt::Display for Summary {
             Some(client) => write!(f, ", the last from {client}"),
             None => Ok(()),
         }
+    }
+}
+
+/// The kind under which an event is counted: the kinds are few.
+fn kind_in(
+    kinds: &BTreeMap<Cow<'static, str>, Series>,
+    kind: Cow<'static, str>,
+) -> Cow<'static, str> {
+    if kinds.len() < KINDS_MAX || kinds.contains_key(&kind) {
+        kind
+    } else {
+        OTHERS.into()
     }
 }
 
@@ -348,6 +387,32 @@ mod tests {
             clock.summaries(150, false),
             ["looks: 1 more in the last minute"]
         );
+    }
+
+    #[test]
+    fn what_is_no_news_has_summaries_only() {
+        let clock = Clock::new();
+        let count = |seconds| {
+            let event = Event::new("visits", Level::Info).by(STRANGER);
+            let (summary, begins) = clock.events.count_all(event, clock.at(seconds));
+            (summary.map(|summary| summary.to_string()), begins)
+        };
+        assert_eq!(count(0), (None, true));
+        assert_eq!(clock.due(), Some(60));
+        assert_eq!(count(10), (None, false));
+        let two = "visits: 2 in the last minute, the last from 203.0.113.9";
+        assert_eq!(clock.summaries(60, false), [two]);
+        assert_eq!(count(70), (None, true), "the second minute");
+        let one = "visits: 1 in the last 70 s, the last from 203.0.113.9";
+        assert_eq!(
+            count(130),
+            (Some(one.to_owned()), true),
+            "the main thread is late"
+        );
+        assert_eq!(clock.summaries(190, false).len(), 1);
+        assert!(clock.summaries(250, false).is_empty());
+        assert!(lock(&clock.events.kinds).is_empty(), "it is forgotten");
+        assert_eq!(count(300), (None, true));
     }
 
     #[test]

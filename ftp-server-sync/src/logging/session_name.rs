@@ -43,6 +43,11 @@ impl SessionName {
         self.0.client
     }
 
+    /// The user who has logged in.
+    pub(crate) fn user(&self) -> Option<Box<[u8]>> {
+        self.0.user.borrow().clone()
+    }
+
     /// This user has logged in; `None`: the user has logged out.
     pub(crate) fn set_user(&self, user: Option<&[u8]>) {
         let mut current = self.0.user.borrow_mut();
@@ -63,6 +68,32 @@ impl fmt::Display for SessionName {
             Some(user) => write!(f, "#{number} {}@{client}", Word(user)),
             None => write!(f, "#{number} -@{client}"),
         }
+    }
+}
+
+/// A line of a session, split at its name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SessionLine<'a> {
+    pub(super) number: u64,
+    /// As in the line; `None` before the login, and after a logout.
+    pub(super) user: Option<&'a str>,
+    pub(super) client: IpAddr,
+    pub(super) text: &'a str,
+}
+
+impl<'a> SessionLine<'a> {
+    /// `None` for a line that is no session's. Those begin with a text of ours.
+    pub(super) fn parse(line: &'a str) -> Option<Self> {
+        let (number, rest) = line.strip_prefix('#')?.split_once(' ')?;
+        let (name, text) = rest.split_once(' ')?;
+        let (user, client) = name.rsplit_once('@')?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        Some(Self {
+            number: number.parse().ok().filter(|_| is_number)?,
+            user: (user != "-").then_some(user),
+            client: client.parse().ok()?,
+            text,
+        })
     }
 }
 
@@ -91,6 +122,28 @@ mod tests {
         check("198.51.100.7", Some(b"bob"), "#17 bob@198.51.100.7");
         check("2001:db8::9", Some(b"bob"), "#17 bob@2001:db8::9");
         check("::ffff:198.51.100.7", None, "#17 -@198.51.100.7");
+    }
+
+    #[test]
+    fn a_line_is_split_at_its_name() {
+        let line = SessionLine::parse("#17 b@c@::1 logged in").unwrap();
+        assert_eq!((line.number, line.user), (17, Some("b@c")));
+        assert_eq!(
+            (line.client.to_string(), line.text),
+            ("::1".to_owned(), "logged in")
+        );
+        let line = SessionLine::parse("#1 -@10.0.0.1 closed").unwrap();
+        assert_eq!(line.user, None);
+        for other in [
+            "ended",
+            "#1",
+            "#1 closed",
+            "#x a@::1 b",
+            "#+1 a@::1 b",
+            "#1 a@b c",
+        ] {
+            assert_eq!(SessionLine::parse(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -32,9 +32,9 @@ pub(crate) fn summary(
         kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
         kinds.extend(listen.implicit_tls.then_some("TLS"));
         lines.push(if kinds.is_empty() {
-            format!("listening on {address}")
+            format!("{LISTENING}{address}")
         } else {
-            format!("listening on {address} ({})", kinds.join(", "))
+            format!("{LISTENING}{address} ({})", kinds.join(", "))
         });
     }
     lines.extend(settings.tls.as_ref().map(|tls| {
@@ -182,6 +182,9 @@ fn audience(settings: &Settings) -> String {
     }
     audience.join(", ")
 }
+
+/// The begin of a line that programs read.
+pub(crate) const LISTENING: &str = "listening on ";
 
 #[cfg(test)]
 mod tests {

@@ -16,13 +16,13 @@ use super::findings::{log_findings, on_disk, with_networks};
 use super::handle::Message;
 use super::reading::Wanted;
 use super::{Server, Shutdown, hooks, sandbox, shares};
-use crate::logging::system_text::SystemText;
+use crate::logging::{self, system_text::SystemText};
 use crate::nat::address_source::LogLine;
 use crate::nat::address_source::answer::LookupResult;
 use crate::nat::address_source::lookup::look_up;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::Evidence;
-use crate::nat::summary::summary;
+use crate::nat::summary::{LISTENING, summary};
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
 use crate::privileges;
@@ -61,7 +61,11 @@ impl Server {
         let current = self.state.current();
         let settings = &current.settings;
         for line in summary(settings, &current.known, &self.listeners.bound()) {
-            info!("{line}");
+            if line.starts_with(LISTENING) {
+                info!(target: logging::ALSO_TO_STDERR, "{line}");
+            } else {
+                info!("{line}");
+            }
         }
         self.log_certificate();
         if let Some(warning) = self.descriptors.warning(settings.limits.connections_max) {
@@ -100,7 +104,6 @@ impl Server {
                     self.users_file = users_file;
                 }
                 self.quotas.recount();
-                info!("reloaded the settings");
             }
             Err(error) => {
                 for line in shares::lines(&error) {
@@ -143,24 +146,25 @@ impl Server {
                 .update(&settings.listen, passive_ports, registry);
             updated.map_err(|error| Self::without_rights(&settings, error))?;
         }
-        log::set_max_level(settings.log_level);
-        if settings.users.use_directory() && old.settings.directory != settings.directory {
-            info!(
-                "running sessions stay in {}, new ones start in {}",
-                old.settings.directory.display(),
-                settings.directory.display()
-            );
-        }
+        logging::reload(settings.log_level, &settings.log);
+        self.reload_transfer_log(&settings);
         self.state.pool.set_range(settings.passive_ports, now);
         self.addresses.update_settings(&settings, now);
-        for result in self.address_files.update_settings(&settings, now) {
-            Self::log_lines(self.addresses.on_result(result, now));
-        }
+        let changed = self.address_files.update_settings(&settings, now);
+        let results = changed.into_iter();
+        let lines: Vec<_> = results
+            .flat_map(|result| self.addresses.on_result(result, now))
+            .collect();
         let known = self.addresses.known();
         self.umask.set(settings.umask);
         self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
         let new = Current::new(settings, share, interfaces, known, identity);
+        let moved = directory_line(&old.settings, &new.settings);
         self.replace_users(new.with_homes_of(&old));
+        // It is in force, and what follows from it has its lines below this one.
+        info!("reloaded the settings");
+        moved.iter().for_each(|line| info!("{line}"));
+        Self::log_lines(lines);
         self.users_file = users_file;
         self.update_port_mapping();
         self.hooks.start(&self.state, &self.handle);
@@ -176,6 +180,20 @@ impl Server {
         });
         self.check_system_users(now);
         Ok(())
+    }
+
+    /// Starts the thread that writes the file, with the rights that the process has now.
+    pub(super) fn start_transfer_log(&self) {
+        if let Err(error) = self.state.transfer_log.start() {
+            let error = SystemText(&error);
+            warn!("--xferlog is not written, as the system has no thread for it: {error}");
+        }
+    }
+
+    pub(super) fn reload_transfer_log(&self, settings: &Settings) {
+        let file = settings.transfer_log.as_ref().map(|log| log.file.clone());
+        self.state.transfer_log.reopen(file);
+        self.start_transfer_log();
     }
 
     /// Where no address is blocked any more, those that were must not come back with the next
@@ -281,6 +299,18 @@ impl Server {
         }
         log_findings(found);
     }
+}
+
+/// For running sessions, when another directory is shared.
+fn directory_line(old: &Settings, new: &Settings) -> Option<String> {
+    let is_other = new.users.use_directory() && old.directory != new.directory;
+    is_other.then(|| {
+        format!(
+            "running sessions stay in {}, new ones start in {}",
+            old.directory.display(),
+            new.directory.display()
+        )
+    })
 }
 
 /// How the rules differ that follow from this machine's networks.

@@ -6,6 +6,7 @@ use log::info;
 
 use super::Server;
 use crate::accounts::login_throttle::whole_seconds;
+use crate::logging::counted::counted;
 use crate::session::SessionCommand;
 
 impl Server {
@@ -16,7 +17,7 @@ impl Server {
         for line in self.mapper.report() {
             info!("{line}");
         }
-        info!("{} sessions", self.sessions.count());
+        info!("{}", counted(self.sessions.count() as u64, "session"));
         self.log_blocked();
         for line in self.state.never_connected.report() {
             info!("{line}");

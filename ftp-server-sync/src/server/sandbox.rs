@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 use ftp_proto::text::printable_word;
 
+use crate::logging::file_log::make_file;
 use crate::sandbox::{AllowedAccess, enter, in_force};
 use crate::settings::Settings;
 
@@ -32,6 +33,10 @@ pub fn enter_sandbox(settings: &Settings) -> io::Result<()> {
             .recursive(true)
             .mode(0o700)
             .create(&settings.state_directory);
+    }
+    for (_, file) in settings.log_files() {
+        // The same for a file. Who opens it reports the error.
+        let _ = make_file(file, settings.log_file_owner());
     }
     enter(settings.sandbox_rules())
 }

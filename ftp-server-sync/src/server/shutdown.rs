@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use super::{Server, Shutdown};
+use crate::logging::counted::counted;
 use crate::session::SessionCommand;
 
 impl Server {
@@ -37,12 +38,13 @@ impl Server {
             Shutdown::Helpers => {}
             _ if running == 0 => {}
             Shutdown::Grace(deadline) if now >= deadline => {
-                warn!("{running} sessions have not ended within --shutdown-grace: ending them now");
+                let sessions = counted(running as u64, "session");
+                warn!("not ended within --shutdown-grace, ending now: {sessions}");
                 self.end_now();
                 return false;
             }
             Shutdown::Now(deadline) if now >= deadline => {
-                warn!("{running} sessions did not end in time");
+                warn!("not ended in time: {}", counted(running as u64, "session"));
             }
             Shutdown::Grace(_) | Shutdown::Now(_) => return false,
         }
@@ -54,6 +56,7 @@ impl Server {
         }
         self.state.events.write_all(now);
         self.quotas.end(running == 0);
+        self.state.transfer_log.flush();
         info!("ended");
         true
     }

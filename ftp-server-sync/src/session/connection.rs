@@ -122,7 +122,8 @@ impl Connection {
             name: name.clone(),
             events: server.events.clone(),
         };
-        let mut log = SessionLog::new(context.clone(), now);
+        let transfers = server.transfers();
+        let mut log = SessionLog::new(context.clone(), transfers, now);
         let (local, port) = (endpoints.local(), endpoints.peer().port());
         log.progress(format_args!("connected to {local} from port {port}"));
         let generation = server.generation();
@@ -421,7 +422,7 @@ impl Connection {
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
         let is_sent = self.control.flush_and_end();
         if closing == Closing::Now || is_sent || self.is_evicted || gone {
-            self.log.closed();
+            self.log.closed(self.session.has_quit());
             self.control.discard();
             return Some(Turn::Closed);
         }

@@ -298,6 +298,8 @@ impl Connection {
         self.rate_limits.clear_wait();
         let facts = TransferFacts::of(&transfer, now);
         self.log.transfer(&facts, result);
+        let is_complete = result.is_ok();
+        self.log.transferred(&transfer.request, &facts, is_complete);
         if transfer.is_binary_text() {
             self.log.binary_text(&facts.name);
         }

@@ -11,6 +11,8 @@ use ftp_proto::{Timeout, TimeoutKind};
 pub(super) enum EndReason {
     /// The control connection ended, and no QUIT had come.
     ClientGone(LostClient),
+    /// The handshake on the control connection has failed, which has a line of its own.
+    NoTls,
     /// The client does not speak FTP.
     ForeignProtocol,
     /// No command came for this long.
@@ -59,6 +61,7 @@ impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientGone(client) => client.fmt(f),
+            Self::NoTls => f.write_str("its TLS handshake failed"),
             Self::ForeignProtocol => f.write_str("the client does not speak FTP"),
             Self::Idle(time) => write!(f, "no command came for {} s", time.as_secs()),
             Self::NoLogin(time) => {

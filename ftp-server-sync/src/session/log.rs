@@ -5,6 +5,7 @@
 //! cannot cause lines without limit.
 
 mod once;
+mod transfers;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::text::{Printable, loggable, printable};
 use ftp_proto::{
-    Announcement, FileRequest, NeverConnected, PassiveOffer, Refusal, Reply, TransferError,
-    WireNames, limits,
+    AnnounceReason, Announcement, FileRequest, NeverConnected, PassiveOffer, Refusal, Reply,
+    TransferError, WireNames, limits,
 };
 use log::{Level, debug, info, log, log_enabled, warn};
 
@@ -27,6 +28,7 @@ use super::hints::{
 use super::stored_paths::StoredPaths;
 use super::subject::{file_request, refused_request};
 use super::transfer_facts::TransferFacts;
+use super::transfer_log::TransferLog;
 use crate::logging::fields::Subject;
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
@@ -39,8 +41,9 @@ use crate::logging::system_text::SystemText;
 #[derive(Debug)]
 pub(super) struct SessionLog {
     context: LogContext,
-    /// Lines from before the login, while strangers keep connecting; written at the login.
-    withheld: Option<Vec<String>>,
+    transfers: TransferLog,
+    /// Lines from before the login, which strangers can cause; written at the login.
+    withheld: Vec<String>,
     has_logged_in: bool,
     /// What a refusal names where the login may change nothing.
     read_only_hint: &'static str,
@@ -50,6 +53,8 @@ pub(super) struct SessionLog {
     last_command: Instant,
     /// Why the session, or its transfer, is about to end.
     end_reason: Option<EndReason>,
+    /// The last reply that says that the session ends.
+    farewell: Option<String>,
     /// The last announcement in the log.
     announced: Option<Announcement>,
     /// How many of the connections that the core has counted as never opened are in the log.
@@ -75,17 +80,18 @@ pub(super) struct SessionLog {
 }
 
 impl SessionLog {
-    pub(super) fn new(context: LogContext, now: Instant) -> Self {
-        let is_silent = context.events.is_silent(WITHOUT_LOGIN, now);
+    pub(super) fn new(context: LogContext, transfers: TransferLog, now: Instant) -> Self {
         Self {
             context,
-            withheld: is_silent.then(Vec::new),
+            transfers,
+            withheld: Vec::new(),
             has_logged_in: false,
             read_only_hint: WRITE,
             max_upload_size_hint: MAX_UPLOAD_SIZE,
             started: now,
             last_command: now,
             end_reason: None,
+            farewell: None,
             announced: None,
             never_connected: 0,
             command: CommandStart::of(b""),
@@ -104,15 +110,17 @@ impl SessionLog {
         }
     }
 
-    /// A line at level `info` that any stranger can cause: while they keep connecting, it is
-    /// written once the client has logged in.
+    /// A line at level `info` that any stranger can cause: before the login it is written with
+    /// `--debug` only, and else once the client has logged in.
     pub(super) fn progress(&mut self, line: fmt::Arguments<'_>) {
         let name = &self.context.name;
-        match &mut self.withheld {
+        if self.has_logged_in {
+            info!("{name} {line}");
+        } else if log_enabled!(Level::Debug) {
+            debug!("{name} {line}");
+        } else if self.withheld.len() < WITHHELD_MAX {
             // With the name that the session has now.
-            Some(lines) if lines.len() < WITHHELD_MAX => lines.push(format!("{name} {line}")),
-            Some(_) => {}
-            None => info!("{name} {line}"),
+            self.withheld.push(format!("{name} {line}"));
         }
     }
 
@@ -120,7 +128,7 @@ impl SessionLog {
     /// names the reason if the login may change nothing.
     pub(super) fn logged_in(&mut self, read_only_hint: &'static str) {
         let name = &self.context.name;
-        for line in self.withheld.take().into_iter().flatten() {
+        for line in std::mem::take(&mut self.withheld) {
             info!("{line}");
         }
         info!("{name} logged in");
@@ -129,7 +137,8 @@ impl SessionLog {
     }
 
     /// A TLS handshake on the control connection has failed.
-    pub(super) fn no_tls(&self, error: &io::Error, now: Instant) {
+    pub(super) fn no_tls(&mut self, error: &io::Error, now: Instant) {
+        self.set_end_reason(EndReason::NoTls);
         let LogContext { name, events } = &self.context;
         let reason = format!("no TLS: {}", SystemText(error));
         let line = format_args!("{name} {reason}");
@@ -215,6 +224,9 @@ impl SessionLog {
     ) -> Option<String> {
         let first = printable(first);
         debug!("{} < {first}", self.context.name);
+        if reply.code() == SESSION_ENDS {
+            self.farewell = Some(first.to_string());
+        }
         let subject = self.subject.take();
         let flag = self.flag.take();
         let is_logged = std::mem::take(&mut self.is_failure_logged);
@@ -264,6 +276,7 @@ impl SessionLog {
     /// The client has changed something. The time and the mode of a file that it has stored are a
     /// part of the upload.
     pub(super) fn changed(&self, request: &FileRequest, command: Option<&str>) {
+        self.removed(request);
         let is_part = match request {
             FileRequest::ChangeMode { path, .. } | FileRequest::SetModified { path, .. } => {
                 self.stored.contain(path)
@@ -304,27 +317,33 @@ impl SessionLog {
         }));
     }
 
-    /// The session has ended.
-    pub(super) fn closed(&self) {
+    /// The session has ended. The line always says how.
+    pub(super) fn closed(&self, has_quit: bool) {
         let LogContext { name, events } = &self.context;
         let log = |line: fmt::Arguments<'_>| {
             if self.has_logged_in {
                 info!("{line}");
             } else {
                 let event = Event::new(WITHOUT_LOGIN, Level::Info).by(name.client());
-                events.on_event(event, Instant::now(), line);
+                events.only_count(event, Instant::now(), line);
             }
         };
-        match self.end_reason {
-            Some(reason) => log(format_args!("{name} closed: {reason}")),
-            None => log(format_args!("{name} closed")),
+        match (self.end_reason, &self.farewell) {
+            (Some(reason), _) => log(format_args!("{name} closed: {reason}")),
+            (None, _) if has_quit => log(format_args!("{name} closed: the client sent QUIT")),
+            (None, Some(reply)) => log(format_args!("{name} closed: {reply}")),
+            (None, None) => log(format_args!("{name} closed: its control connection ended")),
         }
     }
 
-    /// What the client is sent to, at level `info` once in a session and when it changes.
+    /// What the client is sent to, at level `info` once in a session and when it changes, unless
+    /// the client is in the same network.
     pub(super) fn announcement(&mut self, offer: &PassiveOffer) {
         let announced = offer.announcement;
-        let level = if self.announced.replace(announced) == Some(announced) {
+        let is_known = self.announced.replace(announced) == Some(announced);
+        // The address that a client in the same network connected to is no news.
+        let is_local = matches!(announced.reason, AnnounceReason::LocalClient(_));
+        let level = if is_known || is_local {
             Level::Debug
         } else {
             Level::Info
@@ -413,6 +432,9 @@ const UNKNOWN_COMMANDS: &str = "unknown commands";
 const UNKNOWN_COMMAND: u16 = 500;
 const NOT_IMPLEMENTED: u16 = 502;
 
+/// The code of replies before the session ends.
+const SESSION_ENDS: u16 = 421;
+
 /// The lines before a login: the connection, and TLS.
 const WITHHELD_MAX: usize = 4;
 
@@ -422,6 +444,7 @@ const REFUSALS_LOGGED_MAX: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logging::file_log::FileLog;
     use crate::logging::repeated::RepeatedEvents;
     use crate::logging::session_name::SessionName;
 
@@ -431,7 +454,11 @@ mod tests {
             name: SessionName::new(1, IpAddr::from([198, 51, 100, 7])),
             events: RepeatedEvents::new(None).into(),
         };
-        let mut log = SessionLog::new(context, Instant::now());
+        let transfers = TransferLog {
+            file: FileLog::new(),
+            zone: None,
+        };
+        let mut log = SessionLog::new(context, transfers, Instant::now());
         let names = WireNames::default();
         log.command(&[b'A'; limits::LINE_BYTES_MAX], &names);
         assert_eq!(log.command.bytes(), b"(overlong line)");

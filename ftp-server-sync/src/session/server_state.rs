@@ -11,6 +11,7 @@ use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
 use super::hook_queue::HookQueues;
+use super::transfer_log::TransferLog;
 use super::user_sessions::UserSessions;
 use crate::accounts::comparisons::Comparisons;
 use crate::accounts::login_throttle::LoginThrottle;
@@ -20,6 +21,7 @@ use crate::fs::homes::Homes;
 use crate::fs::share::Share;
 use crate::fs::upload::Uploads;
 use crate::locks::lock;
+use crate::logging::file_log::FileLog;
 use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::nat::port_mapping::update::PortMappings;
@@ -55,6 +57,8 @@ pub(crate) struct ServerState {
     pub(super) user_sessions: Arc<UserSessions>,
     /// Runs of the operator's programs that wait.
     pub(crate) hooks: Arc<HookQueues>,
+    /// The file of `--xferlog`.
+    pub(crate) transfer_log: FileLog,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -203,7 +207,12 @@ impl Current {
 }
 
 impl ServerState {
-    pub(crate) fn new(pool: PassivePool, current: Current, events: Arc<RepeatedEvents>) -> Self {
+    pub(crate) fn new(
+        pool: PassivePool,
+        current: Current,
+        events: Arc<RepeatedEvents>,
+        transfer_log: FileLog,
+    ) -> Self {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),
@@ -218,8 +227,19 @@ impl ServerState {
             hash_slots: Arc::default(),
             user_sessions: Arc::default(),
             hooks: Arc::default(),
+            transfer_log,
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Where a session that begins now writes its transfers to.
+    pub(super) fn transfers(&self) -> TransferLog {
+        let current = self.current();
+        let settings = current.settings.transfer_log.as_ref();
+        TransferLog {
+            file: self.transfer_log.clone(),
+            zone: settings.map(|settings| settings.zone.clone()),
         }
     }
 

@@ -37,6 +37,12 @@ impl Settings {
         if self.port_mapping.is_on() || self.has_quotas() {
             needed.push(self.state_needed());
         }
+        needed.extend(self.log_files().map(|(flag, file)| NeededPath {
+            name: flag,
+            path: file.to_owned(),
+            access: AllowedAccess::Change,
+            with_parent: true,
+        }));
         let Some(tls) = &self.tls else {
             return needed;
         };

@@ -45,12 +45,44 @@ fn the_filter_finds_each_failed_login_and_its_address() {
     let expected = vec!["127.0.0.2".to_owned(); names.len()];
     assert_eq!(found(&file), expected, "{log}");
     // As the journal brings it to fail2ban.
-    let lines = log.lines();
-    let lines: Vec<String> = lines
-        .map(|line| format!("Jan 31 12:00:00 nas ftp-server-sync[17]: {line}"))
+    let text = |line: &str| format!("Jan 31 12:00:00 nas ftp-server-sync[17]: {line}");
+    // It has taken time and priority from them.
+    let bare = |line: &str| text(line.get(27..).expect("a text"));
+    for lines in [
+        log.lines().map(text).collect::<Vec<_>>(),
+        log.lines().map(bare).collect(),
+    ] {
+        fs::write(&journal, lines.join("\n")).expect("a log");
+        assert_eq!(found(&journal), expected, "{lines:#?}");
+    }
+}
+
+/// The journal's own lines have the text alone, and its time and priority beside it.
+#[test]
+fn the_filter_finds_what_journald_is_given() {
+    let flags = ["--login-delay", "0", "--log-format", "journald"];
+    let server = Setup::new().flags(&flags).program();
+    for name in FORGED {
+        let mut client = Client::connect_from(STRANGER, server.address);
+        client.expect(220);
+        client.command(format!("USER {name}"), 331);
+        client.command("PASS wrong", 530);
+    }
+    server.client().command(format!("MKD {}", FORGED[1]), 257);
+    let log = finished(server);
+    let lines: Vec<String> = log
+        .lines()
+        .map(|line| line.get(3..).expect("a priority"))
+        .map(|text| format!("Jan 31 12:00:00 nas ftp-server-sync[17]: {text}"))
         .collect();
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = directory.path().join("journal");
     fs::write(&journal, lines.join("\n")).expect("a log");
-    assert_eq!(found(&journal), expected, "{lines:#?}");
+    assert_eq!(
+        found(&journal),
+        vec!["127.0.0.2"; FORGED.len()],
+        "{lines:#?}"
+    );
 }
 
 fn finished(server: TestServer<Program>) -> String {

@@ -30,7 +30,7 @@ use crate::logging::StderrWriter;
 use crate::logging::system_text::SystemText;
 use crate::privileges;
 use crate::session::{HookQueue, HookRun};
-use crate::settings::{HookKind, RunAs, Settings};
+use crate::settings::{HookKind, LogFormat, LogSettings, RunAs, Settings};
 
 /// The processes that start the hooks of a server in a sandbox: one for each hook.
 #[derive(Debug, Default)]
@@ -50,6 +50,7 @@ struct Task {
     program: PathBuf,
     time_limit: Duration,
     log_level: LevelFilter,
+    log_format: Option<LogFormat>,
     run_as: Option<RunAs>,
 }
 
@@ -86,10 +87,14 @@ pub fn start_hook_helpers(settings: &Settings) -> io::Result<HookHelpers> {
 }
 
 fn start(kind: HookKind, program: PathBuf, settings: &Settings) -> io::Result<HookHelper> {
-    let inherited = INHERITED.iter().filter_map(|name| {
-        let value = env::var_os(name)?;
-        Some((OsStr::new(name), value))
-    });
+    // Its own lines go where those of the server go.
+    let inherited = INHERITED
+        .iter()
+        .chain(&[JOURNAL_STREAM])
+        .filter_map(|name| {
+            let value = env::var_os(name)?;
+            Some((OsStr::new(name), value))
+        });
     let mut process = Command::new(env::current_exe()?)
         .env_clear()
         .envs(inherited)
@@ -106,6 +111,7 @@ fn start(kind: HookKind, program: PathBuf, settings: &Settings) -> io::Result<Ho
         program,
         time_limit: settings.hooks.time_limit,
         log_level: settings.log_level,
+        log_format: settings.log.format,
         run_as: settings.run_as.clone(),
     };
     let mut answer = [0; READY.len()];
@@ -184,7 +190,11 @@ fn try_run(stderr: &StderrWriter) -> io::Result<()> {
     if let Some(run_as) = &task.run_as {
         privileges::give_up(run_as)?;
     }
-    stderr.log(task.log_level);
+    let log = LogSettings {
+        format: task.log_format,
+        file: None,
+    };
+    stderr.log(task.log_level, &log, None)?;
     stderr.start()?;
     let queue = Arc::new(HookQueue::default());
     let (guard, running) = bounded::<()>(0);
@@ -237,6 +247,8 @@ impl Task {
             (TIME_LIMIT, self.time_limit.as_secs().to_string().into()),
             (LOG_LEVEL, self.log_level.as_str().into()),
         ];
+        let format = self.log_format.iter();
+        items.extend(format.map(|format| (LOG_FORMAT, format.to_string().into())));
         if let Some(run_as) = &self.run_as {
             items.push((RUN_AS, run_as.text.clone().into()));
             items.push((USER, run_as.user.to_string().into()));
@@ -274,6 +286,7 @@ impl Task {
             program: PathBuf::from(&program.1),
             time_limit: Duration::from_secs(text(TIME_LIMIT)?.parse().ok()?),
             log_level: text(LOG_LEVEL)?.parse().ok()?,
+            log_format: text(LOG_FORMAT).map(str::parse).transpose().ok()?,
             run_as,
         })
     }
@@ -311,11 +324,15 @@ const READY: &[u8; 6] = b"ready\n";
 /// The names of items.
 const PROGRAM: &str = "program";
 const TIME_LIMIT: &str = "time-limit";
+const LOG_FORMAT: &str = "log-format";
 const LOG_LEVEL: &str = "log-level";
 const RUN_AS: &str = "run-as";
 const USER: &str = "user";
 const GROUP: &str = "group";
 const SUBJECT: &str = "subject";
+
+/// Says that stderr leads to journald.
+const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
 
 #[cfg(test)]
 mod tests {
@@ -326,6 +343,7 @@ mod tests {
             program: "/opt/a b".into(),
             time_limit: Duration::from_secs(7),
             log_level: LevelFilter::Warn,
+            log_format: Some(LogFormat::Json),
             run_as,
         }
     }

@@ -318,7 +318,7 @@ fn listening(log: &LogState) -> Option<SocketAddr> {
             let word = line[start..]
                 .split_whitespace()
                 .next()?
-                .trim_end_matches(['.', ',']);
+                .trim_end_matches(['.', ',', '}', '"']);
             word.parse().ok().or_else(|| {
                 let (address, port) = word.rsplit_once(':')?;
                 Some(SocketAddr::new(

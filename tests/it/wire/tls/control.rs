@@ -31,7 +31,7 @@ fn a_login_in_clear_text_is_logged_with_its_name() {
         client.command(format!("PASS {PASSWORD}"), 530);
     }
     client.command("QUIT", 221);
-    secure.server.session_log_with(1, " closed");
+    client.expect_closed();
     let log = secure.server.finish();
     let line = "INFO  #1 -@127.0.0.1 login refused from 127.0.0.1 as \"a\\\" b\": TLS is required \
                 (--tls-control-required); choose explicit TLS in the client\n";
