@@ -11,7 +11,7 @@ use crate::support::server::{Program, Setup, TestServer, USER};
 
 const FILTER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../ftp-server-sync/docs/fail2ban/ftp-server-sync.conf"
+    "/../ftp-server-sync/packaging/fail2ban/filter.conf"
 );
 
 /// Names that look like the end of a line, or like a line.
