@@ -18,7 +18,7 @@ _ftp_server_sync() {
             mapfile -t COMPREPLY < <(compgen -d -- "$word")
             ;;
         --broken-uploads)
-            mapfile -t COMPREPLY < <(compgen -W 'keep discard' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "keep discard" -- "$word")
             ;;
         --run-as)
             mapfile -t COMPREPLY < <(compgen -u -- "$word")
@@ -31,22 +31,22 @@ _ftp_server_sync() {
             mapfile -t COMPREPLY < <(compgen -g -W "$flags" -- "$word")
             ;;
         --ascii)
-            mapfile -t COMPREPLY < <(compgen -W 'requested rfc959 never' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "requested rfc959 never" -- "$word")
             ;;
         --encoding)
-            mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "auto" -- "$word")
             ;;
         --port-mapping)
-            mapfile -t COMPREPLY < <(compgen -W 'auto pcp nat-pmp upnp off' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "auto pcp nat-pmp upnp off" -- "$word")
             ;;
         --gateway-resumption)
-            mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "on off" -- "$word")
             ;;
         --log-level)
-            mapfile -t COMPREPLY < <(compgen -W 'error warn info debug trace' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "error warn info debug trace" -- "$word")
             ;;
         --rules)
-            mapfile -t COMPREPLY < <(compgen -W 'text nft iptables docker ufw' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "text nft iptables docker ufw" -- "$word")
             ;;
         *)
             # Nothing but flags stands alone.

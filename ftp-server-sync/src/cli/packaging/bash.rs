@@ -10,7 +10,7 @@ pub(super) fn completion() -> String {
     // Flags with the same values share a case.
     let mut cases: Vec<(String, String)> = Vec::new();
     for flag in &flags {
-        let Some(commands) = commands(&Value::of(flag)) else {
+        let Some(commands) = commands(flag) else {
             continue;
         };
         let short = flag.short.map(|short| format!("-{short} | "));
@@ -30,18 +30,22 @@ pub(super) fn completion() -> String {
 }
 
 /// What is done when the flag stands in front; `None` where another flag follows.
-fn commands(value: &Value) -> Option<String> {
+fn commands(flag: &Flag) -> Option<String> {
+    // What may be left out may be followed by a flag.
+    let also = match flag.may_lack_value() {
+        true => " $flags",
+        false => "",
+    };
     let offer =
         |what: &str| format!("            mapfile -t COMPREPLY < <(compgen {what} -- \"$word\")\n");
     let paths = "            compopt -o filenames 2>/dev/null\n";
-    let commands = match value {
+    let commands = match Value::of(flag) {
         Value::Switch => return None,
         Value::Free => String::new(),
-        Value::Words(words) => offer(&format!("-W '{}'", words.join(" "))),
+        Value::Words(words) => offer(&format!("-W \"{}{also}\"", words.join(" "))),
         Value::File => format!("{paths}{}", offer("-f")),
         Value::Directory => format!("{paths}{}", offer("-d")),
         Value::User => offer("-u"),
-        // It may be left out.
         Value::Group => offer("-g -W \"$flags\""),
     };
     Some(commands)

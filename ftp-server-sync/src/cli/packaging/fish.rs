@@ -20,11 +20,12 @@ fn command(flag: &Flag) -> String {
     let values = match Value::of(flag) {
         Value::Switch => String::new(),
         Value::Free => "-x ".to_owned(),
+        // Without -x: it may be left out.
+        Value::Words(words) if flag.may_lack_value() => format!("-f -a '{}' ", words.join(" ")),
         Value::Words(words) => format!("-x -a '{}' ", words.join(" ")),
         Value::File => "-r -F ".to_owned(),
         Value::Directory => "-x -a '(__fish_complete_directories)' ".to_owned(),
         Value::User => "-x -a '(__fish_complete_users)' ".to_owned(),
-        // Without -x: it may be left out.
         Value::Group => "-f -a '(__fish_complete_groups)' ".to_owned(),
     };
     let summary = description::summary(flag)

@@ -29,8 +29,9 @@ impl Value {
             return Self::Free;
         }
         match placeholder {
-            "FILE" => Self::File,
-            "PATH" => Self::Directory,
+            // The path of anything else may be that of a file.
+            "PATH" if flag.long == "--directory" => Self::Directory,
+            "FILE" | "PATH" => Self::File,
             "USER[:GROUP]" => Self::User,
             "[GROUP]" => Self::Group,
             "LEVEL" => Self::Words(LEVELS.to_vec()),
@@ -43,17 +44,36 @@ impl Value {
     }
 }
 
-/// The alternatives of `keep|discard` and the like; those in capitals stand for something else.
-/// `NET=ADDR|local` has none: a word there is a part of the value.
+/// The alternatives of `keep|discard` and the like, also in brackets; those in capitals stand for
+/// something else. `NET=ADDR|local` has none: a word there is a part of the value.
 fn words(placeholder: &'static str) -> Vec<&'static str> {
-    if !placeholder.contains('|') || placeholder.contains(['=', '[']) {
+    let inside = placeholder.strip_prefix('[');
+    let inside = inside.and_then(|text| text.strip_suffix(']'));
+    let text = inside.unwrap_or(placeholder);
+    if !text.contains('|') || text.contains(['=', '[']) {
         return Vec::new();
     }
     let is_word = |text: &&str| !text.contains(|letter: char| letter.is_ascii_uppercase());
-    placeholder.split('|').filter(is_word).collect()
+    text.split('|').filter(is_word).collect()
 }
 
 /// Of `--log-level`.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// Of `--rules`.
 const KINDS: [&str; 5] = ["text", "nft", "iptables", "docker", "ufw"];
+
+#[test]
+fn alternatives_are_words() {
+    assert_eq!(words("keep|discard"), ["keep", "discard"]);
+    assert_eq!(words("NAME|auto"), ["auto"]);
+    assert_eq!(words("[all|WORD]"), ["all"]);
+    for none in [
+        "N",
+        "[GROUP]",
+        "NET[,...]",
+        "NET=ADDR|local[,...]",
+        "HOST[:PORT]",
+    ] {
+        assert_eq!(words(none), [""; 0], "{none}");
+    }
+}
