@@ -55,9 +55,10 @@ fn faults(page: &Path) -> String {
         let finished = process::run(&mut command, 30);
         let is_silent = finished.stdout.is_empty() && finished.stderr.is_empty();
         let is_success = finished.status.is_some_and(|status| status.success());
-        match is_silent && is_success {
-            true => String::new(),
-            false => finished.text(),
+        if is_silent && is_success {
+            String::new()
+        } else {
+            finished.text()
         }
     });
     outputs.concat()

@@ -32,10 +32,7 @@ pub(super) fn completion() -> String {
 /// What is done when the flag stands in front; `None` where another flag follows.
 fn commands(flag: &Flag) -> Option<String> {
     // What may be left out may be followed by a flag.
-    let also = match flag.may_lack_value() {
-        true => " $flags",
-        false => "",
-    };
+    let also = if flag.may_lack_value() { " $flags" } else { "" };
     let offer =
         |what: &str| format!("            mapfile -t COMPREPLY < <(compgen {what} -- \"$word\")\n");
     let paths = "            compopt -o filenames 2>/dev/null\n";

@@ -45,20 +45,19 @@ fn paragraph(text: &str) -> String {
         let is_part = |letter: char| letter.is_ascii_lowercase() || letter == '-';
         let end = word.find(|letter| !is_part(letter)).unwrap_or(word.len());
         let (flag, rest) = word.split_at(end);
-        match flag.starts_with("--") {
-            true => format!("\\fB{}\\fR{}", escaped(flag), escaped(rest)),
-            false => escaped(word),
+        if flag.starts_with("--") {
+            format!("\\fB{}\\fR{}", escaped(flag), escaped(rest))
+        } else {
+            escaped(word)
         }
     });
     let words: Vec<String> = words.collect();
     let lines = wrap("", 0, WIDTH, &words.join(" "));
     // A line that begins with one of these is a request.
-    let lines = lines
-        .lines()
-        .map(|line| match line.starts_with(['.', '\'']) {
-            true => format!("\\&{line}\n"),
-            false => format!("{line}\n"),
-        });
+    let lines = lines.lines().map(|line| {
+        let is_request = line.starts_with(['.', '\'']);
+        format!("{}{line}\n", if is_request { "\\&" } else { "" })
+    });
     lines.collect()
 }
 
