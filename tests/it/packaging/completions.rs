@@ -69,19 +69,22 @@ fn zsh_completes() {
 
 #[test]
 fn fish_completes() {
-    let place = Place::new();
-    let file = file("completions/ftp-server-sync.fish");
-    for (typed, expected) in COMPLETED {
-        let script = format!("source '{file}'; complete -C 'ftp-server-sync {typed}'");
-        let mut fish = Command::new("fish");
-        fish.args(["--no-config", "-c", &script]);
-        let finished = process::run(place.prepare(&mut fish), SECONDS_MAX).expect_success();
-        let offers = String::from_utf8(finished.stdout).expect("text");
+    let mut script = format!("source '{}'\n", file("completions/ftp-server-sync.fish"));
+    for (typed, _) in COMPLETED {
+        script.push_str(&format!(
+            "echo '{MARK}'; complete -C 'ftp-server-sync {typed}'\n"
+        ));
+    }
+    let mut fish = Command::new("fish");
+    fish.args(["--no-config", "-c", &script]);
+    let finished = process::run(Place::new().prepare(&mut fish), SECONDS_MAX).expect_success();
+    let text = String::from_utf8(finished.stdout).expect("text");
+    let offers: Vec<&str> = text.split(&format!("{MARK}\n")).skip(1).collect();
+    assert_eq!(offers.len(), COMPLETED.len(), "{text}");
+    for ((typed, expected), offers) in COMPLETED.iter().zip(offers) {
         // Each line is a word, and after a tabulator its description.
-        let words: Vec<&str> = offers
-            .lines()
-            .map(|line| line.split('\t').next().unwrap_or_default())
-            .collect();
+        let words = offers.lines().map(|line| line.split('\t').next());
+        let words: Vec<&str> = words.map(Option::unwrap_or_default).collect();
         let word = expected.rsplit(' ').next().unwrap_or_default();
         if typed == expected {
             assert_eq!(words, [""; 0], "{typed}");
@@ -143,4 +146,6 @@ impl Place {
     }
 }
 
+/// Stands before what fish offers.
+const MARK: &str = "==";
 const SECONDS_MAX: u64 = 60;
