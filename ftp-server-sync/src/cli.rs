@@ -32,6 +32,8 @@ mod hash_password;
 mod help;
 mod hidden_arguments;
 mod memory_variables;
+#[cfg(test)]
+mod packaging;
 mod probe_flags;
 mod process_start;
 mod reexec;

@@ -74,10 +74,10 @@ fn configuration_files_are_accepted() {
 #[test]
 fn the_unit_is_accepted() {
     let readme = read(&root().join("README.md"));
-    let unit = blocks(&readme, "ini").next().expect("a unit file");
+    let unit = read(&root().join("ftp-server-sync/packaging/systemd/ftp-server-sync.service"));
     let start = unit
         .lines()
-        .find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/ftp-server-sync "))
+        .find_map(|line| line.strip_prefix("ExecStart=ftp-server-sync "))
         .expect("how it starts");
     let place = Place::new();
     let file = blocks(&readme, "text").find(|block| block.starts_with("# /etc/"));

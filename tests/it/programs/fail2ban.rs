@@ -1,4 +1,4 @@
-//! The filter for fail2ban in the manual, put to the log that the server writes.
+//! The filter for fail2ban, put to the log that the server writes, and the jail.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,11 @@ use crate::support::server::{Program, Setup, TestServer, USER};
 
 const FILTER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../ftp-server-sync/docs/fail2ban/ftp-server-sync.conf"
+    "/../ftp-server-sync/packaging/fail2ban/filter.conf"
+);
+const JAIL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../ftp-server-sync/packaging/fail2ban/jail.conf"
 );
 
 /// Names that look like the end of a line, or like a line.
@@ -83,6 +87,40 @@ fn the_filter_finds_what_journald_is_given() {
         vec!["127.0.0.2"; FORGED.len()],
         "{lines:#?}"
     );
+}
+
+/// The jail as the package installs it does nothing, and the lines of the manual switch it on.
+#[test]
+fn the_jail_is_there_when_it_is_enabled() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = |name: &str| directory.path().join(name);
+    let mut copy = Command::new("cp");
+    copy.args(["-r", "/etc/fail2ban/."]).arg(directory.path());
+    process::run(&mut copy, 30).expect_success();
+    fs::copy(FILTER, place("filter.d/ftp-server-sync.conf")).expect("the filter");
+    fs::copy(JAIL, place("jail.d/ftp-server-sync.conf")).expect("the jail");
+    fs::write(place("jail.local"), "[sshd]\nenabled = false\n").expect("no other jail");
+    let jails = || {
+        let mut command = Command::new("fail2ban-client");
+        command.arg("-c").arg(directory.path()).arg("-d");
+        process::run(&mut command, 30).expect_success().text()
+    };
+    let jail = "['add', 'ftp-server-sync', 'systemd']";
+    let before = jails();
+    assert!(!before.contains(jail), "{before}");
+    let page = include_str!("../../../ftp-server-sync/docs/operations.md");
+    let (_, lines) = page.split_once("jail.local`").expect("the lines");
+    let (_, lines) = lines.split_once("```ini\n").expect("the lines");
+    let (lines, _) = lines.split_once("```").expect("their end");
+    fs::write(
+        place("jail.local"),
+        format!("[sshd]\nenabled = false\n{lines}"),
+    )
+    .expect("the lines");
+    let after = jails();
+    let command = "['set', 'ftp-server-sync', 'addjournalmatch', \
+                   '_SYSTEMD_UNIT=ftp-server-sync.service']";
+    assert!(after.contains(jail) && after.contains(command), "{after}");
 }
 
 fn finished(server: TestServer<Program>) -> String {
