@@ -32,6 +32,7 @@ mod log_reader;
 mod login;
 mod looks;
 mod never_connected;
+mod old_kernels;
 mod pool;
 mod probe;
 mod rates;
