@@ -1,8 +1,8 @@
 //! Kernels that lack what the server likes to use: it serves all the same, or says what it needs.
 //!
-//! strace refuses the calls as a kernel does that has never heard of them, and the trace proves
-//! that the server had asked for them. A kernel without netlink sockets is in `without_netlink`, one
-//! without Landlock in `sandbox`.
+//! strace refuses the calls as a kernel does that lacks them, and the trace proves that the server
+//! has made them. A kernel without netlink sockets is in `without_netlink`, one without Landlock in
+//! `sandbox`.
 
 use std::fs;
 use std::path::Path;
