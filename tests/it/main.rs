@@ -14,6 +14,7 @@ mod faults;
 mod house;
 mod migration;
 mod nat;
+mod openwrt;
 mod packaging;
 mod programs;
 mod protocol;

@@ -37,6 +37,7 @@ mod login;
 mod looks;
 mod never_connected;
 mod notify;
+mod old_kernels;
 mod pool;
 mod probe;
 mod rates;

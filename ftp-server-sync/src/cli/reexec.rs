@@ -9,10 +9,9 @@ use std::ffi::{CString, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::process::{self, Command};
+use std::process;
 
 use rustix::fs::MemfdFlags;
 use zeroize::Zeroizing;
@@ -80,17 +79,35 @@ fn try_execute(image: &NewImage<'_>) -> io::Result<std::convert::Infallible> {
     text.write_all(name.trim_ascii_end())?;
     text.write_all(b"\0")?;
     text.write_all(image.text)?;
-    // By its path: an emulator knows no other way to itself.
-    let mut command = Command::new(program);
-    command.args(image.arguments);
-    command.arg0(env::args_os().next().unwrap_or_else(|| PURPOSE.into()));
-    for name in image.removed {
-        command.env_remove(name);
-    }
-    command.envs(image.added.iter().copied());
-    let descriptor = text.as_raw_fd();
-    command.env(VARIABLE, format!("{}:{descriptor}", process::id()));
-    Err(command.exec())
+    let name = env::args_os().next().unwrap_or_else(|| PURPOSE.into());
+    let arguments = [name].into_iter().chain(image.arguments.iter().cloned());
+    let arguments: Vec<CString> = arguments.map(c_string).collect::<io::Result<_>>()?;
+    let variables = environment(image, &format!("{}:{}", process::id(), text.as_raw_fd()))?;
+    // By its path: an emulator knows no other way to itself. Not by `execvp`, which takes what the
+    // kernel cannot execute, such as a program for an emulator, for a script.
+    let program = c_string(program.into_os_string())?;
+    Ok(nix::unistd::execve(&program, &arguments, &variables)?)
+}
+
+/// The variables of the new image. `handed_over` leads it to its text.
+fn environment(image: &NewImage<'_>, handed_over: &str) -> io::Result<Vec<CString>> {
+    let added = image.added.iter().copied();
+    let added = added.chain([(VARIABLE, handed_over)]);
+    let replaced = added.clone().map(|(name, _)| name);
+    let left_out: Vec<&str> = replaced.chain(image.removed.iter().copied()).collect();
+    let kept = env::vars_os().filter(|(name, _)| !left_out.iter().any(|other| name == other));
+    let added = added.map(|(name, value)| (name.into(), value.into()));
+    let variables = kept.chain(added);
+    let joined = variables.map(|(mut name, value): (OsString, OsString)| {
+        name.push("=");
+        name.push(value);
+        c_string(name)
+    });
+    joined.collect()
+}
+
+fn c_string(text: OsString) -> io::Result<CString> {
+    Ok(CString::new(text.into_vec())?)
 }
 
 /// Whether this is not the program, but what has loaded it, as in `/lib64/ld-linux-x86-64.so.2

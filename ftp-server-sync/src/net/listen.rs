@@ -64,6 +64,7 @@ impl Listen {
     ///
     /// What the system says, with the address and, if there is one, the remedy.
     pub(crate) fn open(&self, passive_ports: Option<PortRange>) -> io::Result<TcpListener> {
+        socket::check_accept()?;
         for _ in 0..OPEN_ATTEMPTS_MAX {
             let socket = self.open_any()?;
             let port = socket.local_addr()?.port();

@@ -7,6 +7,8 @@ use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::logging::system_text::SystemText;
+
 /// Listens on `address`. With `dual_stack`, an IPv6 socket accepts IPv4 clients too; for an IPv4
 /// address it changes nothing.
 pub(crate) fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
@@ -17,6 +19,36 @@ pub(crate) fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpLis
     bind(&socket, address)?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Checks that this process may accept connections. `accept4` is as old as Linux 2.6.28, but
+/// filters of system calls may lack it: then no client would get in, without a word at the start.
+///
+/// # Errors
+///
+/// What the system says, and the remedy.
+pub(crate) fn check_accept() -> io::Result<()> {
+    // On a machine without IPv4 the sockets that are served have another family.
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM.cloexec(), None) else {
+        return Ok(());
+    };
+    // It does not listen, so it has no connection to accept: the call fails in any case.
+    match socket.accept() {
+        Err(error)
+            if matches!(
+                Errno::from_io_error(&error),
+                Some(Errno::NOSYS | Errno::PERM)
+            ) =>
+        {
+            let advice = "allow the system call accept4 in the filter of system calls";
+            let text = format!(
+                "cannot accept connections: {}; {advice}",
+                SystemText(&error)
+            );
+            Err(io::Error::new(error.kind(), text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Starts to connect to `target` from the address and port `local`; port 0 is any.

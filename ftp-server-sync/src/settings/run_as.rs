@@ -73,16 +73,18 @@ impl RunAs {
 
 /// The number of a user, and what the system knows about it.
 fn find_user(text: &str) -> Result<(u32, Option<User>), String> {
-    if let Some(account) = User::from_name(text).map_err(|errno| not_found("user", errno))? {
+    if let Some(account) = known("user", User::from_name(text))? {
         return Ok((account.uid.as_raw(), Some(account)));
     }
     let number = number(text).ok_or_else(|| unknown("user", text))?;
-    let account = User::from_uid(Uid::from_raw(number));
-    Ok((number, account.map_err(|errno| not_found("user", errno))?))
+    Ok((
+        number,
+        known("user", User::from_uid(Uid::from_raw(number)))?,
+    ))
 }
 
 fn find_group(text: &str) -> Result<u32, String> {
-    match Group::from_name(text).map_err(|errno| not_found("group", errno))? {
+    match known("group", Group::from_name(text))? {
         Some(group) => Ok(group.gid.as_raw()),
         None => number(text).ok_or_else(|| unknown("group", text)),
     }
@@ -99,6 +101,15 @@ fn groups_of(name: &str, group: u32) -> Result<Vec<u32>, String> {
     let groups = getgrouplist(&name, Gid::from_raw(group));
     let groups = groups.map_err(|errno| not_found("groups of the user", errno))?;
     Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
+
+/// What the system knows. Without `/etc/passwd` and `/etc/group`, as in a container that has only
+/// the program, it knows no names: numbers still count.
+fn known<T>(what: &str, found: Result<Option<T>, Errno>) -> Result<Option<T>, String> {
+    match found {
+        Err(Errno::ENOENT) => Ok(None),
+        found => found.map_err(|errno| not_found(what, errno)),
+    }
 }
 
 /// The largest number stands for "leave it as it is".
@@ -169,6 +180,13 @@ mod tests {
             let expected = "its group is root's; give USER:GROUP, with another group";
             assert_eq!(problem, expected, "{group}");
         }
+    }
+
+    #[test]
+    fn a_machine_without_names_has_numbers() {
+        assert_eq!(known::<u32>("user", Err(Errno::ENOENT)), Ok(None));
+        let problem = "the user cannot be looked up: I/O error".to_owned();
+        assert_eq!(known::<u32>("user", Err(Errno::EIO)), Err(problem));
     }
 
     #[test]

@@ -93,6 +93,8 @@ fn docker() {
         let (outside, container) = command.split_once(" IMAGE ").expect("an image");
         let rules = outside.split_once("$(").expect("the arguments of docker");
         let rules = rules.1.split_once(')').expect("the arguments of docker").0;
+        // What the image starts.
+        let container = format!("ftp-server-sync {container}");
 
         let mut lab = home_network(&closed());
         lab.host("container");
@@ -104,7 +106,7 @@ fn docker() {
         lab.nft("server", &published(&arguments));
         lab.nft("router", TO_DOCKERS_HOST);
 
-        let home = Printed::within(lab, "container", container);
+        let home = Printed::within(lab, "container", &container);
         home.assert_fine("container");
         home.assert_served("client", OUTSIDE, OUTER);
         home.assert_served("neighbour", "192.168.77.2:21", INNER);

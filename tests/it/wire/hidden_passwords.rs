@@ -111,9 +111,30 @@ const MALLOC: [&str; 3] = [
 
 #[test]
 fn a_password_that_cannot_be_hidden_has_a_warning() {
-    let strace =
-        "strace -D -qq -o /dev/null -e trace=memfd_create -e inject=memfd_create:error=ENOSYS";
-    let strace: Vec<&str> = strace.split(' ').collect();
+    has_a_warning("memfd_create:error=ENOSYS");
+}
+
+/// As in an emulator of another processor, which is not registered with the kernel. A shell would
+/// take the program for a script.
+#[test]
+fn a_program_that_cannot_execute_itself_serves() {
+    // The call that starts the program does not count.
+    has_a_warning("execve:error=ENOEXEC:when=1");
+}
+
+/// A server that cannot hide its password, as the system refuses this call, in strace's words.
+fn has_a_warning(refused: &str) {
+    let inject = format!("inject={refused}");
+    let options = [
+        "-D",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=execve,memfd_create",
+        "-e",
+    ];
+    let strace = [&["strace"], &options[..], &[&inject]].concat();
     let server = Setup::new()
         .wrapped(|command| process::prefixed(&strace, &command))
         .program();
