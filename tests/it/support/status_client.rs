@@ -1,6 +1,6 @@
 //! A client of the status socket.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -84,17 +84,12 @@ impl StatusClient {
             other => panic!("{line} is done: {other:?}"),
         }
     }
-
-    #[track_caller]
-    pub(crate) fn expect_end(&mut self) {
-        assert_eq!(self.0.read(&mut [0]).expect("the end"), 0);
-    }
 }
 
 impl TestServer<Program> {
     /// A client of its status socket.
     #[track_caller]
-    pub(crate) fn status(&self) -> StatusClient {
+    pub(crate) fn status_client(&self) -> StatusClient {
         StatusClient::connect(&self.status_socket())
     }
 }

@@ -4,17 +4,23 @@ use std::net::TcpStream;
 
 use ftp_server_sync::status::snapshot::ServerPhase;
 use rustix::process::Signal;
+use tempfile::TempDir;
 
+use crate::support::client_program::path;
 use crate::support::data::{read_all, read_some};
 use crate::support::file_contents::noise;
 use crate::support::server::TestServer;
+use crate::support::status_client::StatusClient;
 
 /// No new client, no limit for the others, and an end with the last of them.
 #[test]
 fn a_server_that_drains_ends_with_its_last_session() {
     for by_signal in [true, false] {
-        let server = TestServer::program(&["--shutdown-grace", "1"]);
-        let mut status = server.status();
+        let directory = TempDir::new().expect("a temporary directory");
+        let socket = directory.path().join("status");
+        let flags = ["--shutdown-grace", "1", "--status-socket", path(&socket)];
+        let server = TestServer::program(&flags);
+        let mut status = StatusClient::connect(&socket);
         let (mut first, mut second) = (server.client(), server.client());
         let who = if by_signal {
             server.signal(Signal::USR2);
@@ -38,7 +44,6 @@ fn a_server_that_drains_ends_with_its_last_session() {
         second.store("STOR new", "text");
         assert_eq!(second.fetch("RETR new"), b"text");
         second.command("QUIT", 221);
-        let socket = server.status_socket();
         assert_eq!(server.ended().0, Some(0));
         assert!(!socket.exists(), "it is left behind");
     }
@@ -67,7 +72,7 @@ fn the_socket_stops_the_server() {
         let mut data = busy.data();
         busy.command("RETR big", 150);
         read_some(&mut data, 1);
-        let mut status = server.status();
+        let mut status = server.status_client();
         assert_eq!(status.done("stop"), "the server shuts down");
         idle.expect(421);
         assert_eq!(status.who().server.phase, ServerPhase::ShuttingDown);

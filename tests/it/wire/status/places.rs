@@ -1,8 +1,9 @@
 //! Where the status socket is, whose it is, and what happens where it cannot be made.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -13,12 +14,14 @@ use crate::support::status_client::StatusClient;
 
 #[test]
 fn only_its_owner_can_connect_and_the_end_removes_it() {
-    let server = TestServer::program(&["--umask", "000"]);
-    let socket = server.status_socket();
+    let directory = TempDir::new().expect("a temporary directory");
+    let socket = directory.path().join("status");
+    let flags = ["--umask", "000", "--status-socket", path(&socket)];
+    let server = TestServer::program(&flags);
     let found = fs::metadata(&socket).expect("the socket");
     assert!(found.file_type().is_socket());
     assert_eq!(found.mode() & 0o7777, 0o600);
-    server.status().who();
+    StatusClient::connect(&socket).who();
     server.finish();
     assert!(!socket.exists());
 }
@@ -84,23 +87,57 @@ fn a_server_without_its_socket_serves() {
     );
 }
 
-/// Root makes it in a directory of root's, and its user can connect.
+/// Root makes it in a directory of root's, and elsewhere the user does. That one can connect.
 #[test]
 fn a_server_that_gives_up_rights_has_one_of_its_user() {
     for mode in [0o755, 0o777] {
-        let setup = Setup::new().flags(&["--run-as", "nobody"]);
-        let (root, directory) = (setup.root(), setup.directory().to_owned());
-        fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).expect("a mode");
-        fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).expect("a mode");
+        let directory = TempDir::new().expect("a temporary directory");
+        let socket = directory.path().join("status");
+        let flags = ["--run-as", "nobody", "--status-socket", path(&socket)];
+        let setup = Setup::new().flags(&flags);
+        let set_mode = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+        };
+        set_mode(directory.path(), mode);
+        set_mode(setup.directory(), 0o755);
+        set_mode(&setup.root(), 0o777);
         let server = setup.program();
         server.log_with("the server has become nobody");
-        let socket = server.status_socket();
         let found = fs::metadata(&socket).expect("the socket");
         assert_eq!(found.mode() & 0o7777, 0o600);
         assert_ne!(found.uid(), 0);
-        server.status().who();
+        StatusClient::connect(&socket).who();
         server.finish();
-        // In a directory of root's it has no right to.
+        // In a directory of root's it has no right to remove it, and the next one replaces it.
         assert_eq!(socket.exists(), mode == 0o755);
     }
+}
+
+/// In a state directory of its own, the user can remove it.
+#[test]
+fn the_state_directory_is_given_to_the_user() {
+    let setup = Setup::new().flags(&["--run-as", "nobody"]);
+    let directory = TempDir::new().expect("a temporary directory");
+    let state = directory.path().join("state");
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+    };
+    set_mode(directory.path(), 0o755);
+    set_mode(setup.directory(), 0o755);
+    set_mode(&setup.root(), 0o777);
+    let variable = state.clone();
+    let setup = setup.wrapped(move |mut command| {
+        command.env_remove("RUNTIME_DIRECTORY");
+        command.env("STATE_DIRECTORY", variable);
+        command
+    });
+    let server = setup.program();
+    let name = format!("status-{}.socket", server.address.port());
+    let socket = state.join(name);
+    StatusClient::connect(&socket).who();
+    let owner = |path: &Path| fs::metadata(path).expect("a file").uid();
+    assert_eq!(owner(&socket), owner(&state));
+    assert_ne!(owner(&state), 0);
+    server.finish();
+    assert!(!socket.exists());
 }
