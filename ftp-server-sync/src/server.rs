@@ -21,6 +21,7 @@ mod rights;
 mod sandbox;
 mod sessions;
 mod shares;
+mod shown;
 mod shutdown;
 mod signals;
 mod status;
@@ -65,8 +66,8 @@ use listeners::Listeners;
 use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
+use shown::ServerShown;
 use signals::{Request, Signals};
-use status::ServerShown;
 use system_check::SystemUsersCheck;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
@@ -201,7 +202,8 @@ impl Server {
     }
 
     /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, SIGUSR1 log its
-    /// sessions, and SIGUSR2 end it when its last session has ended. Signals are a matter of the whole process: a library should not call it.
+    /// sessions, and SIGUSR2 end it when its last session has ended. Signals are a matter of the
+    /// whole process: a library should not call it.
     ///
     /// # Errors
     ///

@@ -65,6 +65,7 @@ pub(super) fn settings(
         login_block: login_block(&flags),
         limits: limits(&flags),
         uploads: uploads(&flags),
+        rates: rates(&flags),
         hidden: flags.hide,
         umask: flags.umask,
         masquerade_address: flags.masquerade_address,
@@ -78,10 +79,6 @@ pub(super) fn settings(
         access: AccessRules {
             allowed: flags.allow,
             denied: flags.deny,
-        },
-        rates: Rates {
-            inward: flags.rate_in,
-            outward: flags.rate_out,
         },
         timeouts: Timeouts {
             idle: flags.timeout,
@@ -109,6 +106,13 @@ fn limits(flags: &Flags) -> Limits {
         connections_max: flags.max_cons,
         connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
         login_attempts_max: flags.max_login_attempts,
+    }
+}
+
+fn rates(flags: &Flags) -> Rates {
+    Rates {
+        inward: flags.rate_in,
+        outward: flags.rate_out,
     }
 }
 
