@@ -19,6 +19,7 @@ pub(crate) mod wrap;
 mod writer;
 pub(crate) mod xferlog;
 
+pub(crate) use line_queue::lost_lines;
 pub use log_format::{LogFormat, LogSettings};
 pub(crate) use logger::{ALSO_TO_STDERR, reload};
 pub use stderr_writer::StderrWriter;

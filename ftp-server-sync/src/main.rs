@@ -120,7 +120,8 @@ fn start(
     hooks: HookHelpers,
 ) -> io::Result<Server> {
     let server = Server::bind_passed(settings, sockets)?;
-    let server = server.with_signals()?.with_run_as()?;
+    let server = server.with_signals()?;
+    let server = server.with_status_socket().with_run_as()?;
     let server = server.with_hook_helpers(hooks);
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }

@@ -23,10 +23,12 @@ mod service_manager;
 mod service_state;
 mod sessions;
 mod shares;
+mod shown;
 mod shutdown;
 mod signals;
 mod single_client;
 mod single_session;
+mod status;
 mod system_check;
 mod system_users;
 mod transfer_log;
@@ -72,6 +74,7 @@ use listeners::Listeners;
 use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
+use shown::ServerShown;
 use signals::{Request, Signals};
 use single_client::SingleClient;
 use system_check::SystemUsersCheck;
@@ -118,6 +121,7 @@ pub struct Server {
     service_manager: ServiceManager,
     /// `None` for a server that listens.
     single_client: Option<SingleClient>,
+    shown: ServerShown,
     shutdown: Shutdown,
 }
 
@@ -125,6 +129,8 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shutdown {
     No,
+    /// No new session is accepted. Those that run go on until they end.
+    Draining,
     /// Transfers may go on until then.
     Grace(Instant),
     /// Every session has been asked to end; those that have not by then are left behind.
@@ -236,12 +242,14 @@ impl Server {
             quotas: QuotaKeeper::default(),
             service_manager: ServiceManager::default(),
             single_client: None,
+            shown: ServerShown::new(now),
             shutdown: Shutdown::No,
         })
     }
 
-    /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, and SIGUSR1 log
-    /// its sessions. Signals are a matter of the whole process: a library should not call it.
+    /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, SIGUSR1 log its
+    /// sessions, and SIGUSR2 end it when its last session has ended. Signals are a matter of the
+    /// whole process: a library should not call it.
     ///
     /// # Errors
     ///
@@ -302,6 +310,7 @@ impl Server {
         self.hooks.start(&self.state, &self.handle);
         self.update_quotas();
         self.service_manager.ready();
+        self.start_showing();
         loop {
             self.read_messages();
             self.serve_single_client(Instant::now());
@@ -326,7 +335,7 @@ impl Server {
 
     fn next_timeout(&self) -> Option<Duration> {
         let shutdown = match self.shutdown {
-            Shutdown::No | Shutdown::Helpers => None,
+            Shutdown::No | Shutdown::Draining | Shutdown::Helpers => None,
             Shutdown::Grace(deadline) | Shutdown::Now(deadline) => Some(deadline),
         };
         let due = [
@@ -344,6 +353,7 @@ impl Server {
             self.system_users_due(),
             self.service_manager.due(),
             self.single_client.as_ref().and_then(SingleClient::due),
+            self.shown.due(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -371,16 +381,19 @@ impl Server {
 
     fn on_signal(&mut self, request: Request) {
         match (request, self.shutdown) {
-            (Request::End, Shutdown::No) => {
-                info!("shutting down: a signal asks for it");
+            (Request::End(signal), Shutdown::No | Shutdown::Draining) => {
+                info!("shutting down: {signal} asks for it");
                 self.end_gracefully();
             }
-            (Request::End, _) => {
-                info!("shutting down at once: a second signal asks for it");
+            (Request::End(signal), _) => {
+                info!("shutting down at once: a second signal, {signal}, asks for it");
                 self.end_now();
             }
             (Request::Reload, _) => self.reload_settings(),
             (Request::Report, _) => self.log_report(),
+            (Request::Drain, _) => {
+                let _ = self.drain("SIGUSR2");
+            }
         }
     }
 
@@ -394,7 +407,9 @@ impl Server {
                 Message::SettingsRead => self.take_fresh_settings(Duration::ZERO),
                 Message::SystemUsersChecked => self.on_system_users_checked(),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
+                Message::Ordered(order, answer) => self.on_order(order, answer),
                 Message::Ended(number) => {
+                    self.shown.on_session_ended(number);
                     if let Err(client) = self.sessions.remove(number) {
                         let name = SessionName::new(number, client);
                         error!("{name} the session ended by a fault of the server");

@@ -17,6 +17,7 @@ pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod status_client;
 pub(crate) mod strategies;
 pub(crate) mod thread_status;
 pub(crate) mod wait;

@@ -23,6 +23,8 @@ pub(super) struct Environment {
     pub(super) state_directory: PathBuf,
     /// The same for a server that becomes another user: that one has no right to root's home.
     pub(super) system_state_directory: PathBuf,
+    /// Where systemd lets the service have sockets.
+    runtime_directory: Option<PathBuf>,
     /// The time zone of this process, if it is not that of the machine.
     pub(super) time_zone: Option<OsString>,
 }
@@ -48,6 +50,7 @@ impl Environment {
                 let is_of_system = name == SYSTEMD_STATE;
                 variable(name).filter(|_| is_of_system)
             }),
+            runtime_directory: first_directory(&variable, SYSTEMD_RUNTIME),
             state_directory: state_directory(variable),
         }
     }
@@ -59,6 +62,12 @@ impl Environment {
         } else {
             self.state_directory.clone()
         }
+    }
+
+    /// Where the server makes its status socket.
+    pub(super) fn socket_directory(&self, becomes_user: bool) -> PathBuf {
+        let runtime = self.runtime_directory.clone();
+        runtime.unwrap_or_else(|| self.state_directory(becomes_user))
     }
 
     /// The variables as flags, and the switches that they switch off in weaker sources.
@@ -153,16 +162,26 @@ fn is_of_kubernetes(name: &str, value: &OsStr) -> bool {
 
 /// Where the server stores what it makes: as systemd says, or by the XDG base directories.
 fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let absolute = |path: &OsStr| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let directory = |name| absolute(&variable(name)?);
     let own = |parent: PathBuf| parent.join("ftp-server-sync");
-    // systemd may name several, with colons between them.
-    let systemd = variable(SYSTEMD_STATE).unwrap_or_default();
-    let first = systemd.as_bytes().split(|&byte| byte == b':').next();
-    absolute(OsStr::from_bytes(first.unwrap_or_default()))
+    first_directory(&variable, SYSTEMD_STATE)
         .or_else(|| directory("XDG_STATE_HOME").map(own))
         .or_else(|| Some(own(directory("HOME")?.join(".local/state"))))
         .unwrap_or_else(|| own(Path::new("/var/lib").to_owned()))
+}
+
+/// The first directory in a variable of systemd, which may name several, with colons between them.
+fn first_directory(
+    variable: &impl Fn(&str) -> Option<OsString>,
+    name: &'static str,
+) -> Option<PathBuf> {
+    let all = variable(name)?;
+    let first = all.as_bytes().split(|&byte| byte == b':').next();
+    absolute(OsStr::from_bytes(first.unwrap_or_default()))
+}
+
+fn absolute(path: &OsStr) -> Option<PathBuf> {
+    Some(PathBuf::from(path)).filter(|path| path.is_absolute())
 }
 
 pub(super) const PASSWORD: &str = "FTP_PASSWORD";
@@ -170,6 +189,7 @@ pub(super) const PASSWORD: &str = "FTP_PASSWORD";
 pub(super) const PASSWORD_FLAG: &str = "FTP_SERVER_SYNC_PASSWORD";
 pub(super) const PREFIX: &str = "FTP_SERVER_SYNC_";
 const SYSTEMD_STATE: &str = "STATE_DIRECTORY";
+const SYSTEMD_RUNTIME: &str = "RUNTIME_DIRECTORY";
 
 #[cfg(test)]
 mod tests;

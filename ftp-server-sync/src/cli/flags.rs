@@ -305,6 +305,10 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "SECONDS")]
     #[argh(from_str_fn(values::number::<1, 86_400>), default = "60")]
     pub(super) hook_timeout: u32,
+    /// the socket at which the server says what it is doing, for this user and root; "off" for none
+    /// [status-PORT.socket in the runtime or state directory]
+    #[argh(option, arg_name = "PATH", from_str_fn(values::path))]
+    pub(super) status_socket: Option<PathBuf>,
     /// the text that greets clients [FTP server ready.]
     #[argh(option, arg_name = "TEXT", from_str_fn(values::banner))]
     pub(super) banner: Option<String>,

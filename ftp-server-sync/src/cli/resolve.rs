@@ -10,6 +10,7 @@ mod port_mapping;
 mod time_zone;
 pub(super) mod users;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{self, PathBuf};
@@ -25,7 +26,7 @@ use super::given::GivenFlags;
 use crate::settings::file::reason;
 use crate::settings::{
     AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LoginBlock, PortRange, Rates,
-    RunAs, Settings, Timeouts, TlsSettings, UploadRules,
+    RunAs, Settings, StatusSocketPlace, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -56,6 +57,7 @@ pub(super) fn settings(
         hooks: hooks::settings(&flags, given)?,
         state_directory: environment.state_directory(flags.run_as.is_some()),
         local_time: time_zone::local_time(&flags, given, environment)?,
+        status_socket: status_socket(&flags, environment),
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
@@ -67,6 +69,7 @@ pub(super) fn settings(
         limits: limits(&flags),
         timeouts: timeouts(&flags),
         uploads: uploads(&flags),
+        rates: rates(&flags),
         hidden: flags.hide,
         umask: flags.umask,
         masquerade_address: flags.masquerade_address,
@@ -80,10 +83,6 @@ pub(super) fn settings(
         access: AccessRules {
             allowed: flags.allow,
             denied: flags.deny,
-        },
-        rates: Rates {
-            inward: flags.rate_in,
-            outward: flags.rate_out,
         },
         login_delay: flags.login_delay,
         shutdown_grace: flags.shutdown_grace,
@@ -115,6 +114,13 @@ fn timeouts(flags: &Flags) -> Timeouts {
         data_open: flags.passive_timeout,
         data_stall: flags.data_timeout,
         never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
+    }
+}
+
+fn rates(flags: &Flags) -> Rates {
+    Rates {
+        inward: flags.rate_in,
+        outward: flags.rate_out,
     }
 }
 
@@ -263,6 +269,18 @@ fn share(flags: &Flags, given: &GivenFlags, becomes_user: bool) -> Result<PathBu
         .map_err(|error| refuse(format!("has no absolute path: {}", reason(&error))))
 }
 
+/// Where the server says what it is doing.
+fn status_socket(flags: &Flags, environment: &Environment) -> StatusSocketPlace {
+    match &flags.status_socket {
+        // One process for each client: none of them knows the others.
+        _ if flags.inetd => StatusSocketPlace::Off,
+        None => StatusSocketPlace::Directory(environment.socket_directory(flags.run_as.is_some())),
+        Some(word) if word.as_os_str() == OsStr::new(OFF) => StatusSocketPlace::Off,
+        // What cannot be made absolute cannot be made either, and that is reported then.
+        Some(path) => StatusSocketPlace::File(path::absolute(path).unwrap_or(path.clone())),
+    }
+}
+
 /// The files that the settings are read from. What cannot be made absolute could not be read.
 fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
     let config = given
@@ -331,6 +349,9 @@ fn outer_ports(flags: &Flags, given: &GivenFlags) -> Result<Option<PortRange>, F
     }
     Ok(Some(outer))
 }
+
+/// No status socket.
+const OFF: &str = "off";
 
 /// The flags that need `--tls`.
 const TLS_FLAGS: [&str; 9] = [

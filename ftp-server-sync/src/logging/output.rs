@@ -10,7 +10,7 @@ use ftp_proto::text::printable_word;
 use log::{Level, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::line_queue::Batch;
+use super::line_queue::{Batch, count_lost};
 use super::lines::{FileChange, LineKind, Lines};
 use super::log_file::LogFile;
 use super::system_text::SystemText;
@@ -112,11 +112,11 @@ impl<'a> Output<'a> {
     /// The report stands where the lines would be.
     fn write_log(&mut self, batch: &Batch) -> u64 {
         if batch.lost_before > 0 && !self.report_lost(batch.lost_before) {
-            return batch.lost_before + lines_of(&batch.text) + batch.lost_after;
+            return batch.lost_before + lost_lines_of(&batch.text) + batch.lost_after;
         }
         let written = self.write(&batch.text);
         if written < batch.text.len() {
-            return lines_of(&batch.text[written..]) + batch.lost_after;
+            return lost_lines_of(&batch.text[written..]) + batch.lost_after;
         }
         if batch.lost_after > 0 && !self.report_lost(batch.lost_after) {
             return batch.lost_after;
@@ -127,7 +127,7 @@ impl<'a> Output<'a> {
     /// Readers of this file know one kind of lines only: the report is in the log.
     fn write_transfers(&mut self, batch: &Batch) -> u64 {
         let written = self.write(&batch.text);
-        let lost = batch.lost_before + lines_of(&batch.text[written..]) + batch.lost_after;
+        let lost = batch.lost_before + lost_lines_of(&batch.text[written..]) + batch.lost_after;
         if written < batch.text.len() || lost == 0 {
             return lost;
         }
@@ -241,8 +241,11 @@ impl Place {
     }
 }
 
-fn lines_of(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+/// How many lines these are that could not be written.
+fn lost_lines_of(bytes: &[u8]) -> u64 {
+    let lost = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    count_lost(lost);
+    lost
 }
 
 /// What helps whatever the server has given up.

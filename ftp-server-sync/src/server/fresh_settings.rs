@@ -93,7 +93,7 @@ impl Server {
         });
         self.reader.running = None;
         if self.shutdown != Shutdown::No {
-            return;
+            return self.shown.on_reloaded(Err("the server is shutting down"));
         }
         if let Some(wanted) = outdated {
             return self.read_again(wanted, Instant::now());
@@ -110,7 +110,9 @@ impl Server {
             Ok(FreshSettings::EarlyUsers(_)) => {}
             Err(_) => {
                 self.service_manager.ready();
-                warn!("internal error: reading the settings has failed; the old ones stay");
+                let problem = "reading the settings has failed; the old ones stay";
+                warn!("internal error: {problem}");
+                self.shown.on_reloaded(Err(problem));
             }
         }
     }

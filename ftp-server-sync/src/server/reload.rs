@@ -77,12 +77,15 @@ impl Server {
     /// Has the settings read again.
     pub(super) fn reload_settings(&mut self) {
         if self.shutdown != Shutdown::No {
+            self.shown.on_reloaded(Err("the server is shutting down"));
             return info!("not reloading: the server is shutting down");
         }
         self.service_manager.reloading();
         if self.reader.reload.is_none() {
             self.service_manager.ready();
-            return warn!("not reloading: there is nothing to read settings from");
+            let problem = "there is nothing to read settings from";
+            self.shown.on_reloaded(Err(problem));
+            return warn!("not reloading: {problem}");
         }
         self.read_again(Wanted::Settings, Instant::now());
     }
@@ -104,11 +107,14 @@ impl Server {
                     self.users_file = users_file;
                 }
                 self.quotas.recount();
+                self.update_facts();
+                self.shown.on_reloaded(Ok(()));
             }
             Err(error) => {
                 for line in shares::lines(&error) {
                     error!("not reloading, the old settings stay: {line}");
                 }
+                self.shown.on_reloaded(Err(&error));
             }
         }
         self.service_manager.ready();
@@ -117,7 +123,7 @@ impl Server {
     fn apply(&mut self, settings: Settings, on_disk: Evidence) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
-        let settings = self.with_current_user(settings)?;
+        let settings = self.with_current_socket(self.with_current_user(settings)?);
         if settings.run_as.is_none() {
             privileges::check_start(&settings)?;
         }
@@ -228,6 +234,7 @@ impl Server {
         self.update_users(now);
         self.warn_of_reading(now);
         self.warn_of_system_users(now);
+        self.shown.answer_due(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),

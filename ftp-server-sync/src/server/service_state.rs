@@ -10,7 +10,8 @@ impl Server {
     /// To be called in each turn of the main thread: a hung one is silent.
     pub(super) fn inform_service_manager(&mut self, now: Instant) {
         let deadline = match self.shutdown {
-            Shutdown::No => None,
+            // It may last for hours: a service manager would not wait so long.
+            Shutdown::No | Shutdown::Draining => None,
             Shutdown::Grace(deadline) => Some(deadline + SESSIONS_END_MAX),
             Shutdown::Now(deadline) => Some(deadline),
             Shutdown::Helpers => Some(now),

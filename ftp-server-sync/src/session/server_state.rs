@@ -30,6 +30,8 @@ use crate::nat::returning_strangers::ReturningStrangers;
 use crate::net::interfaces::Interfaces;
 use crate::passive::{ListenAddresses, PassivePool};
 use crate::settings::{KnownAddresses, Settings, Users};
+use crate::status::counts::ServerCounts;
+use crate::status::record::SessionRecords;
 use crate::tls::{Identity, TicketRegistry};
 
 /// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
@@ -59,6 +61,9 @@ pub(crate) struct ServerState {
     pub(crate) hooks: Arc<HookQueues>,
     /// The file of `--xferlog`.
     pub(crate) transfer_log: FileLog,
+    /// What each session is doing.
+    pub(crate) records: Arc<SessionRecords>,
+    pub(crate) counts: ServerCounts,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -228,6 +233,8 @@ impl ServerState {
             user_sessions: Arc::default(),
             hooks: Arc::default(),
             transfer_log,
+            records: Arc::default(),
+            counts: ServerCounts::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

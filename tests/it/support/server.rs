@@ -187,7 +187,9 @@ impl<'a> Setup<'a> {
     /// The command that starts the program.
     pub(crate) fn command(&mut self) -> Command {
         assert!(self.change_settings.is_none(), "the program has flags only");
-        let command = command(&self.arguments(false));
+        let mut command = command(&self.arguments(false));
+        // Its status socket is not among those of other servers.
+        command.env("RUNTIME_DIRECTORY", self.directory.path());
         match self.wrap.take() {
             Some(wrap) => wrap(command),
             None => command,
@@ -238,6 +240,12 @@ impl<B> TestServer<B> {
     /// The directory around it, which clients must not see.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The status socket of the program.
+    pub(crate) fn status_socket(&self) -> PathBuf {
+        let name = format!("status-{}.socket", self.address.port());
+        self.directory.path().join(name)
     }
 
     /// A path within the shared directory.
