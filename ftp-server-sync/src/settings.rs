@@ -20,7 +20,7 @@ mod uploads;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{self, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub struct Settings {
     pub create_homes: bool,
     /// The directory for what the server stores for its next start.
     pub state_directory: PathBuf,
+    /// The socket for readers of metrics.
+    pub metrics: Option<SocketAddr>,
     /// The public address in passive mode replies; `None`: the address that the client connected
     /// to.
     pub masquerade_address: Option<AddressSource>,

@@ -23,6 +23,8 @@ pub(super) struct Environment {
     pub(super) state_directory: PathBuf,
     /// The same for a server that becomes another user: that one has no right to root's home.
     pub(super) system_state_directory: PathBuf,
+    /// Where systemd lets the service have sockets.
+    pub(super) runtime_directory: Option<PathBuf>,
     /// The time zone of this process, if it is not that of the machine.
     pub(super) time_zone: Option<OsString>,
 }
@@ -48,6 +50,7 @@ impl Environment {
                 let is_of_system = name == SYSTEMD_STATE;
                 variable(name).filter(|_| is_of_system)
             }),
+            runtime_directory: first_directory(&variable, SYSTEMD_RUNTIME),
             state_directory: state_directory(variable),
         }
     }
@@ -63,8 +66,21 @@ impl Environment {
 
     /// The variables as flags, and the switches that they switch off in weaker sources.
     pub(super) fn flags(&self) -> Result<(GivenFlags, Vec<Flag>), FlagError> {
+        self.flags_that(|_| true)
+    }
+
+    /// Only those of these names; what is wrong with others does not matter.
+    pub(super) fn some_flags(&self, long_names: &[&str]) -> Result<GivenFlags, FlagError> {
+        let (given, _) = self.flags_that(|flag| long_names.contains(&flag.long))?;
+        Ok(given)
+    }
+
+    fn flags_that(
+        &self,
+        is_wanted: impl Fn(&Flag) -> bool,
+    ) -> Result<(GivenFlags, Vec<Flag>), FlagError> {
         let (mut given, mut off) = (GivenFlags::default(), Vec::new());
-        for (flag, value) in &self.flags {
+        for (flag, value) in self.flags.iter().filter(|(flag, _)| is_wanted(flag)) {
             let place = || Some(variable_name(flag));
             let separator = if flag.is_path() { b':' } else { b',' };
             match (flag.placeholder, value.to_str()) {
@@ -153,16 +169,26 @@ fn is_of_kubernetes(name: &str, value: &OsStr) -> bool {
 
 /// Where the server stores what it makes: as systemd says, or by the XDG base directories.
 fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let absolute = |path: &OsStr| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let directory = |name| absolute(&variable(name)?);
     let own = |parent: PathBuf| parent.join("ftp-server-sync");
-    // systemd may name several, with colons between them.
-    let systemd = variable(SYSTEMD_STATE).unwrap_or_default();
-    let first = systemd.as_bytes().split(|&byte| byte == b':').next();
-    absolute(OsStr::from_bytes(first.unwrap_or_default()))
+    first_directory(&variable, SYSTEMD_STATE)
         .or_else(|| directory("XDG_STATE_HOME").map(own))
         .or_else(|| Some(own(directory("HOME")?.join(".local/state"))))
         .unwrap_or_else(|| own(Path::new("/var/lib").to_owned()))
+}
+
+/// The first directory in a variable of systemd, which may name several, with colons between them.
+fn first_directory(
+    variable: &impl Fn(&str) -> Option<OsString>,
+    name: &'static str,
+) -> Option<PathBuf> {
+    let all = variable(name)?;
+    let first = all.as_bytes().split(|&byte| byte == b':').next();
+    absolute(OsStr::from_bytes(first.unwrap_or_default()))
+}
+
+fn absolute(path: &OsStr) -> Option<PathBuf> {
+    Some(PathBuf::from(path)).filter(|path| path.is_absolute())
 }
 
 pub(super) const PASSWORD: &str = "FTP_PASSWORD";
@@ -170,6 +196,7 @@ pub(super) const PASSWORD: &str = "FTP_PASSWORD";
 pub(super) const PASSWORD_FLAG: &str = "FTP_SERVER_SYNC_PASSWORD";
 pub(super) const PREFIX: &str = "FTP_SERVER_SYNC_";
 const SYSTEMD_STATE: &str = "STATE_DIRECTORY";
+const SYSTEMD_RUNTIME: &str = "RUNTIME_DIRECTORY";
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ pub(super) mod users;
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{self, PathBuf};
 
 use ftp_proto::DeniedCommands;
@@ -54,6 +54,7 @@ pub(super) fn settings(
         create_homes: users::creates_homes(&flags, given)?,
         hooks: hooks::settings(&flags, given)?,
         state_directory: environment.state_directory(flags.run_as.is_some()),
+        metrics: metrics(&flags, given)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),
@@ -202,6 +203,25 @@ fn listen(flags: &Flags, given: &GivenFlags) -> Result<Vec<Listen>, FlagError> {
         listen.extend(Listen::sockets(&flags.interface, port, true));
     }
     Ok(listen)
+}
+
+/// Where metrics are read. A passive port that is taken would be missing in the range.
+fn metrics(flags: &Flags, given: &GivenFlags) -> Result<Option<SocketAddr>, FlagError> {
+    let flag = "--metrics";
+    let port = flags.metrics.map_or(0, |address| address.port());
+    if port != 0 && port == flags.port {
+        let problem = "is the control port already; give another port";
+        return Err(given.refuse_beside(flag, "--port", problem));
+    }
+    if port != 0
+        && flags
+            .passive_ports
+            .is_some_and(|range| range.contains(port))
+    {
+        let problem = "is one of --passive-ports; give a port outside of them";
+        return Err(given.refuse_beside(flag, "--passive-ports", problem));
+    }
+    Ok(flags.metrics)
 }
 
 /// Each certificate with its key.

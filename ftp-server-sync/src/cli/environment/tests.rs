@@ -159,6 +159,7 @@ fn lists_of_paths_have_colons_between_them() {
         password: None,
         state_directory: PathBuf::new(),
         system_state_directory: PathBuf::new(),
+        runtime_directory: None,
         time_zone: None,
     };
     let (given, _) = environment.flags().unwrap();
