@@ -155,6 +155,7 @@ impl Reply {
     pub(crate) const NEW_USER: Self = Self::fixed(220, "Service ready for new user.");
     pub(crate) const GOODBYE: Self = Self::fixed(221, "Goodbye.");
     pub(crate) const SHUTTING_DOWN: Self = Self::fixed(421, "The server is shutting down.");
+    pub(crate) const ENDED_BY_OPERATOR: Self = Self::fixed(421, "The operator has ended this session.");
     pub(crate) const LOGIN_TIMEOUT: Self = Self::fixed(421, "Login timed out; closing control connection.");
     pub(crate) const IDLE_TIMEOUT: Self = Self::fixed(421, "No command for too long; closing control connection.");
 

@@ -13,4 +13,5 @@ pub(crate) mod system_text;
 pub(crate) mod wrap;
 mod writer;
 
+pub(crate) use line_queue::lost_lines;
 pub use stderr_writer::StderrWriter;

@@ -100,7 +100,8 @@ fn serve(
 }
 
 fn start(settings: Settings, command_line: CommandLine, hooks: HookHelpers) -> io::Result<Server> {
-    let server = Server::bind(settings)?.with_signals()?.with_run_as()?;
+    let server = Server::bind(settings)?.with_signals()?;
+    let server = server.with_status_socket().with_run_as()?;
     let server = server.with_hook_helpers(hooks);
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }

@@ -45,7 +45,8 @@ pub(crate) struct Sandbox {
 /// and the time zone need. Returns what the kernel is too old to refuse.
 fn restrict(rules: &SandboxRules) -> io::Result<Vec<&'static str>> {
     let system = system_files::rules();
-    kernel::restrict(rules.rules.iter().chain(&system)).map_err(io::Error::other)
+    let all = rules.rules.iter().chain(&system);
+    kernel::restrict(all, &rules.sockets).map_err(io::Error::other)
 }
 
 /// Restricts the process, which must not have a second thread yet.

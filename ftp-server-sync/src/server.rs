@@ -23,6 +23,7 @@ mod sessions;
 mod shares;
 mod shutdown;
 mod signals;
+mod status;
 mod system_check;
 mod system_users;
 mod users;
@@ -65,6 +66,7 @@ use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
 use signals::{Request, Signals};
+use status::ServerShown;
 use system_check::SystemUsersCheck;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
@@ -106,6 +108,7 @@ pub struct Server {
     mapper: ServerMapper,
     hooks: ServerHooks,
     quotas: QuotaKeeper,
+    shown: ServerShown,
     shutdown: Shutdown,
 }
 
@@ -113,6 +116,8 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shutdown {
     No,
+    /// No new session is accepted. Those that run go on until they end.
+    Draining,
     /// Transfers may go on until then.
     Grace(Instant),
     /// Every session has been asked to end; those that have not by then are left behind.
@@ -152,6 +157,7 @@ impl Server {
         };
         let mut listeners = Listeners::default();
         listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
+        let shown = ServerShown::new(&settings, now)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = RepeatedEvents::new(Some(waker.clone()));
         let (sender, messages) = unbounded();
@@ -190,12 +196,13 @@ impl Server {
             mapper: ServerMapper::default(),
             hooks: ServerHooks::default(),
             quotas: QuotaKeeper::default(),
+            shown,
             shutdown: Shutdown::No,
         })
     }
 
-    /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, and SIGUSR1 log
-    /// its sessions. Signals are a matter of the whole process: a library should not call it.
+    /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, SIGUSR1 log its
+    /// sessions, and SIGUSR2 end it when its last session has ended. Signals are a matter of the whole process: a library should not call it.
     ///
     /// # Errors
     ///
@@ -247,6 +254,7 @@ impl Server {
         self.update_port_mapping();
         self.hooks.start(&self.state, &self.handle);
         self.update_quotas();
+        self.start_showing();
         loop {
             self.read_messages();
             if self.is_over() {
@@ -269,7 +277,7 @@ impl Server {
 
     fn next_timeout(&self) -> Option<Duration> {
         let shutdown = match self.shutdown {
-            Shutdown::No | Shutdown::Helpers => None,
+            Shutdown::No | Shutdown::Draining | Shutdown::Helpers => None,
             Shutdown::Grace(deadline) | Shutdown::Now(deadline) => Some(deadline),
         };
         let due = [
@@ -285,6 +293,7 @@ impl Server {
             self.hooks.deadline(),
             self.reading_due(),
             self.system_users_due(),
+            self.shown.due(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -312,16 +321,19 @@ impl Server {
 
     fn on_signal(&mut self, request: Request) {
         match (request, self.shutdown) {
-            (Request::End, Shutdown::No) => {
-                info!("shutting down: a signal asks for it");
+            (Request::End(signal), Shutdown::No | Shutdown::Draining) => {
+                info!("shutting down: {signal} asks for it");
                 self.end_gracefully();
             }
-            (Request::End, _) => {
-                info!("shutting down at once: a second signal asks for it");
+            (Request::End(signal), _) => {
+                info!("shutting down at once: a second signal, {signal}, asks for it");
                 self.end_now();
             }
             (Request::Reload, _) => self.reload_settings(),
             (Request::Report, _) => self.log_report(),
+            (Request::Drain, _) => {
+                let _ = self.drain("SIGUSR2");
+            }
         }
     }
 
@@ -335,7 +347,9 @@ impl Server {
                 Message::SettingsRead => self.take_fresh_settings(Duration::ZERO),
                 Message::SystemUsersChecked => self.on_system_users_checked(),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
+                Message::Ordered(order, answer) => self.on_order(order, answer),
                 Message::Ended(number) => {
+                    self.shown.on_session_ended(number);
                     if let Err(client) = self.sessions.remove(number) {
                         let name = SessionName::new(number, client);
                         error!("{name} the session ended by a fault of the server");

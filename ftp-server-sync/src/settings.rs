@@ -16,6 +16,7 @@ pub(crate) mod password_exposure;
 mod port_mapping;
 mod run_as;
 mod sandbox;
+mod status_socket;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -56,6 +57,8 @@ use password_exposure::PasswordExposure;
 pub(crate) use port_mapping::{LOCK_FILE, NONCE_FILE, RECORD_FILE};
 pub use port_mapping::{MappingProtocol, PortMapping};
 pub use run_as::RunAs;
+pub use status_socket::StatusSocketPlace;
+pub(crate) use status_socket::is_status_socket;
 pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
@@ -92,6 +95,8 @@ pub struct Settings {
     pub create_homes: bool,
     /// The directory for what the server stores for its next start.
     pub state_directory: PathBuf,
+    /// The socket at which the server says what it is doing.
+    pub status_socket: StatusSocketPlace,
     /// The socket for readers of metrics.
     pub metrics: Option<SocketAddr>,
     /// The public address in passive mode replies; `None`: the address that the client connected
@@ -338,6 +343,7 @@ impl Settings {
             let names = [QUOTA_FILE, QUOTA_FILE_NEW];
             files.extend(names.map(|name| self.state_directory.join(name)));
         }
+        files.extend(self.status_socket.file(self.control_port()));
         // A client that could replace one would have its own program run.
         let programs = self.hooks.programs();
         files.extend(programs.map(|(_, program)| program.to_owned()));

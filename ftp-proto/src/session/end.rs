@@ -91,6 +91,12 @@ impl Session {
         self.close(Some(Reply::too_many_connections()));
     }
 
+    /// The operator ends this session: it replies 421, aborts its transfer and closes. The client
+    /// may connect again.
+    pub fn handle_kick(&mut self) {
+        self.close(Some(Reply::ENDED_BY_OPERATOR));
+    }
+
     /// Whether the session has ended. Outputs may still be queued; of others only
     /// [`CloseNow`](Action::CloseNow) may follow.
     #[must_use]

@@ -64,6 +64,12 @@ impl Environment {
         }
     }
 
+    /// Where the server makes its status socket.
+    pub(super) fn socket_directory(&self, becomes_user: bool) -> PathBuf {
+        let runtime = self.runtime_directory.clone();
+        runtime.unwrap_or_else(|| self.state_directory(becomes_user))
+    }
+
     /// The variables as flags, and the switches that they switch off in weaker sources.
     pub(super) fn flags(&self) -> Result<(GivenFlags, Vec<Flag>), FlagError> {
         self.flags_that(|_| true)

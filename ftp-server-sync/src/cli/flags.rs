@@ -312,7 +312,8 @@ pub(super) struct Flags {
     /// serve nothing, but show who is connected to the server that runs; goes with --status-socket,
     /// --config or --port where several run; exit code 2 if none answers
     #[argh(switch)]
-    pub(super) who: bool,
+    #[expect(dead_code, reason = "read before values are parsed")]
+    who: bool,
     /// with --who: again each second, on a terminal as a table that stays in its place
     #[argh(switch)]
     pub(super) watch: bool,

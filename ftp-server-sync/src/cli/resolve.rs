@@ -7,6 +7,7 @@ mod hooks;
 mod port_mapping;
 pub(super) mod users;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +27,7 @@ use crate::sandbox::{REMEDY, in_force};
 use crate::settings::file::reason;
 use crate::settings::{
     AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
-    Rates, RunAs, Settings, Timeouts, TlsSettings, UploadRules,
+    Rates, RunAs, Settings, StatusSocketPlace, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -54,6 +55,7 @@ pub(super) fn settings(
         create_homes: users::creates_homes(&flags, given)?,
         hooks: hooks::settings(&flags, given)?,
         state_directory: environment.state_directory(flags.run_as.is_some()),
+        status_socket: status_socket(&flags, environment),
         metrics: metrics(&flags, given)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
@@ -317,6 +319,16 @@ fn share(flags: &Flags, given: &GivenFlags, becomes_user: bool) -> Result<PathBu
         .map_err(|error| refuse(format!("has no absolute path: {}", reason(&error))))
 }
 
+/// Where the server says what it is doing.
+fn status_socket(flags: &Flags, environment: &Environment) -> StatusSocketPlace {
+    match &flags.status_socket {
+        None => StatusSocketPlace::Directory(environment.socket_directory(flags.run_as.is_some())),
+        Some(word) if word.as_os_str() == OsStr::new(OFF) => StatusSocketPlace::Off,
+        // What cannot be made absolute cannot be made either, and that is reported then.
+        Some(path) => StatusSocketPlace::File(path::absolute(path).unwrap_or(path.clone())),
+    }
+}
+
 /// The files that the settings are read from. What cannot be made absolute could not be read.
 fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
     let config = given
@@ -423,6 +435,9 @@ fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError
         level => Ok(level.unwrap_or(LevelFilter::Info)),
     }
 }
+
+/// No status socket.
+const OFF: &str = "off";
 
 /// The flags that need `--tls`.
 const TLS_FLAGS: [&str; 9] = [

@@ -188,8 +188,8 @@ impl AnnouncedPort {
         self.may_have_more = incoming.is_some();
         match incoming {
             Some(IncomingConnection::Own(stream, peer)) => {
-                let peer = peer.ip();
                 let stream = DataStream::accepted(stream, peer, tokens.next());
+                let peer = peer.ip();
                 if !self.candidates.add(stream, now) {
                     debug!(
                         "{} closed a connection from {peer} to passive port {}: it has enough",

@@ -256,6 +256,22 @@ impl DataConnection {
         matches!(self.state, State::Open(_))
     }
 
+    /// The client's end of the open connection.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Open(attempt) => Some(attempt.stream.peer_address()),
+            _ => None,
+        }
+    }
+
+    /// The port that the client was sent to, while it may come there.
+    pub(crate) fn listening_port(&self) -> Option<u16> {
+        match &self.state {
+            State::Listening { port, .. } => Some(port.number()),
+            _ => None,
+        }
+    }
+
     /// A passive port is awaited.
     pub(crate) fn is_queued(&self) -> bool {
         matches!(self.state, State::Queued { .. })

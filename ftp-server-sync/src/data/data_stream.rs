@@ -16,7 +16,7 @@ use crate::tls::TlsStream;
 #[derive(Debug)]
 pub(crate) struct DataStream {
     stream: Stream,
-    peer: IpAddr,
+    peer: SocketAddr,
     token: Token,
     registered: bool,
     /// False only after the socket would have blocked.
@@ -38,7 +38,7 @@ pub(super) enum Peeked {
 
 impl DataStream {
     /// An accepted connection, in clear text.
-    pub(super) fn accepted(socket: TcpStream, peer: IpAddr, token: Token) -> Self {
+    pub(super) fn accepted(socket: TcpStream, peer: SocketAddr, token: Token) -> Self {
         Self {
             stream: Stream::new(socket),
             peer,
@@ -62,7 +62,7 @@ impl DataStream {
             local.set_port(0);
             socket::connect(local, target)
         })?;
-        let mut stream = Self::accepted(socket, target.ip(), token);
+        let mut stream = Self::accepted(socket, target, token);
         stream.ready = false;
         Ok(stream)
     }
@@ -95,6 +95,10 @@ impl DataStream {
     }
 
     pub(super) fn peer(&self) -> IpAddr {
+        self.peer.ip()
+    }
+
+    pub(super) fn peer_address(&self) -> SocketAddr {
         self.peer
     }
 

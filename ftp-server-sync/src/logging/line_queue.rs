@@ -3,6 +3,8 @@
 //! The queue holds at most [`QUEUE_BYTES_MAX`]. What does not fit is lost, and counted: the reader
 //! finds the number where the lines would be.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// The lines that wait to be written.
 #[derive(Debug, Default)]
 pub(super) struct LineQueue {
@@ -27,6 +29,7 @@ impl LineQueue {
     pub(super) fn push(&mut self, line: &str) {
         if self.lost_after > 0 || self.text.len() + line.len() > QUEUE_BYTES_MAX {
             self.lost_after += 1;
+            count_lost(1);
         } else {
             self.text.extend_from_slice(line.as_bytes());
         }
@@ -57,6 +60,18 @@ impl LineQueue {
         }
     }
 }
+
+/// Lines are lost that were not counted yet.
+pub(super) fn count_lost(lines: u64) {
+    LOST.fetch_add(lines, Ordering::Relaxed);
+}
+
+/// How many lines of this process were lost until now.
+pub(crate) fn lost_lines() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// About 4000 lines. While the writer waits for its reader, it holds as much again.
 const QUEUE_BYTES_MAX: usize = 512 * 1024;

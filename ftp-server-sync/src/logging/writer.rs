@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::line_queue::{Batch, LineQueue};
+use super::line_queue::{Batch, LineQueue, count_lost};
 use super::system_text::SystemText;
 use super::{clock, format};
 use crate::locks::lock;
@@ -130,11 +130,15 @@ impl Output {
     fn write_batch(&mut self, batch: &Batch) -> u64 {
         let lines_of = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
         if batch.lost_before > 0 && !self.report_lost(batch.lost_before) {
-            return batch.lost_before + lines_of(&batch.text) + batch.lost_after;
+            let lost = lines_of(&batch.text);
+            count_lost(lost);
+            return batch.lost_before + lost + batch.lost_after;
         }
         let written = self.write(&batch.text);
         if written < batch.text.len() {
-            return lines_of(&batch.text[written..]) + batch.lost_after;
+            let lost = lines_of(&batch.text[written..]);
+            count_lost(lost);
+            return lost + batch.lost_after;
         }
         if batch.lost_after > 0 && !self.report_lost(batch.lost_after) {
             return batch.lost_after;

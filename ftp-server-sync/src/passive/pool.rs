@@ -19,6 +19,7 @@ use super::sharing::Requester;
 use crate::net::port_range::PortRange;
 
 pub(super) use lock::SharedState;
+pub(crate) use state::PortDemand;
 #[cfg(test)]
 pub(super) use state::{PoolState, Usage};
 
@@ -120,6 +121,11 @@ impl PassivePool {
             shared: self.shared.clone(),
             session,
         }
+    }
+
+    /// How many ports clients are sent to now, and how many requests wait for one.
+    pub(crate) fn demand(&self) -> PortDemand {
+        self.shared.read(|state| state.demand())
     }
 
     #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, openat};
 
 use crate::logging::system_text::SystemText;
-use crate::settings::RunAs;
+use crate::settings::{RunAs, is_status_socket};
 
 /// Gives the state directory, and the files in it that the server has made, to the user that the
 /// server becomes, who reads them then, or makes them. Creates a directory that is missing.
@@ -64,7 +64,8 @@ fn open_own(directory: &Path, own: &[PathBuf]) -> io::Result<Option<Vec<OwnedFd>
     for entry in Dir::read_from(&opened)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
+        // A socket is made anew at each start.
+        if name == b"." || name == b".." || is_status_socket(name) {
             continue;
         }
         let is_name = |path: &PathBuf| {

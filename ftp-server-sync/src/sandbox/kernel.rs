@@ -1,5 +1,7 @@
 //! Landlock: what is asked of the kernel, and what it is too old for.
 
+use std::path::PathBuf;
+
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
@@ -8,12 +10,14 @@ use landlock::{
 
 use super::rules::{AllowedAccess, SandboxRule};
 
-/// Restricts this thread to these paths. Returns what the kernel is too old to refuse.
+/// Restricts this thread to these paths. Returns what the kernel is too old to refuse. `sockets`:
+/// directories in which sockets may be made and removed.
 pub(super) fn restrict<'a>(
     rules: impl Iterator<Item = &'a SandboxRule>,
+    sockets: &[PathBuf],
 ) -> Result<Vec<&'static str>, String> {
     let gaps = gaps()?;
-    let status = restrict_to(rules).map_err(|error| format!("--sandbox: {error}"))?;
+    let status = restrict_to(rules, sockets).map_err(|error| format!("--sandbox: {error}"))?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(MISSING.to_owned()),
         _ => Ok(gaps),
@@ -22,6 +26,7 @@ pub(super) fn restrict<'a>(
 
 fn restrict_to<'a>(
     rules: impl Iterator<Item = &'a SandboxRule>,
+    sockets: &[PathBuf],
 ) -> Result<RestrictionStatus, RulesetError> {
     let mut ruleset = required()?.set_compatibility(CompatLevel::BestEffort);
     for restriction in RESTRICTIONS {
@@ -33,6 +38,11 @@ fn restrict_to<'a>(
         if let Ok(handle) = PathFd::new(&rule.path) {
             let rights = rights(rule.access, rule.path.is_dir());
             created = created.add_rule(PathBeneath::new(handle, rights))?;
+        }
+    }
+    for directory in sockets {
+        if let Ok(handle) = PathFd::new(directory) {
+            created = created.add_rule(PathBeneath::new(handle, of_sockets()))?;
         }
     }
     created.restrict_self()
@@ -98,6 +108,11 @@ fn rights(access: AllowedAccess, is_directory: bool) -> BitFlags<AccessFs> {
     } else {
         of_files
     }
+}
+
+/// To lock a directory, and to make and remove a socket in it.
+fn of_sockets() -> BitFlags<AccessFs> {
+    make_bitflags!(AccessFs::{ReadDir | RemoveFile | MakeSock})
 }
 
 /// TCP is not restricted: a client of active mode may be anywhere. The right to connect to a socket

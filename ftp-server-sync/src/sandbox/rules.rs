@@ -40,6 +40,8 @@ pub(crate) struct SandboxRules {
     pub(crate) rules: Vec<SandboxRule>,
     /// What is reachable itself, but nothing that takes its place.
     pub(crate) irreplaceable: Vec<PathBuf>,
+    /// The directories in which sockets may be made and removed.
+    pub(crate) sockets: Vec<PathBuf>,
 }
 
 impl SandboxRules {

@@ -52,6 +52,7 @@ impl Server {
             return;
         }
         if let Some(reason) = self.refusal(peer) {
+            self.state.counts.refused_connections.add(1);
             reason.log(peer, &self.state.events, Instant::now());
             return refuse(stream, implicit_tls, &reason.reply());
         }
@@ -75,18 +76,28 @@ impl Server {
             commands,
             login_state,
         };
-        if let Err((error, start)) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
-            self.log_not_served(number, peer, &error);
-            refuse(start.stream, implicit_tls, &Reply::too_many_connections());
+        match self.sessions.start(peer.ip(), self.handle.clone(), start) {
+            Ok(()) => self.state.counts.sessions.add(1),
+            Err((error, start)) => {
+                self.log_not_served(number, peer, &error);
+                refuse(start.stream, implicit_tls, &Reply::too_many_connections());
+            }
         }
     }
 
     fn log_not_served(&self, number: u64, peer: SocketAddr, error: &io::Error) {
+        self.state.counts.refused_connections.add(1);
         let event = Event::new(NOT_SERVED, Level::Error).by(peer.ip());
         let name = SessionName::new(number, peer.ip());
         let reason = SystemText(error);
         let line = format_args!("{name} cannot serve the client: {reason}");
         self.state.events.on_event(event, Instant::now(), line);
+    }
+
+    /// How many sessions there may be: each has its descriptors reserved.
+    pub(super) fn sessions_max(&self) -> u32 {
+        let wanted = self.state.current().settings.limits.connections_max;
+        wanted.min(self.descriptors.sessions_max())
     }
 
     /// Why a client is refused. If it gets the place of another session, that one ends now.
@@ -107,8 +118,7 @@ impl Server {
             }
         }
         let delays = network.map_or(0, |network| self.delays.count(network, now));
-        // Each session has its descriptors reserved.
-        let limit = (settings.limits.connections_max).min(self.descriptors.sessions_max());
+        let limit = self.sessions_max();
         let limits = Limits {
             connections_max: limit,
             ..settings.limits.clone()

@@ -93,7 +93,7 @@ impl Server {
         });
         self.reader.running = None;
         if self.shutdown != Shutdown::No {
-            return;
+            return self.shown.on_reloaded(Err("the server is shutting down"));
         }
         if let Some(wanted) = outdated {
             return self.read_again(wanted, Instant::now());
@@ -108,7 +108,11 @@ impl Server {
             }
             Ok(FreshSettings::Users(users)) => self.take_users(*users, Instant::now()),
             Ok(FreshSettings::EarlyUsers(_)) => {}
-            Err(_) => warn!("internal error: reading the settings has failed; the old ones stay"),
+            Err(_) => {
+                let problem = "reading the settings has failed; the old ones stay";
+                warn!("internal error: {problem}");
+                self.shown.on_reloaded(Err(problem));
+            }
         }
     }
 

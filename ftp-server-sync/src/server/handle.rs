@@ -7,6 +7,8 @@ use mio::Waker;
 
 use crate::nat::address_source::answer::LookupResult;
 use crate::nat::port_mapping::update::MapperEvent;
+use crate::status::reply::StatusOrder;
+use crate::status::service::PendingAnswer;
 
 /// Shuts a server down from another thread, or has it read its settings again.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct Handle {
 }
 
 /// A message to the server's main thread.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Message {
     ShutDown,
     Reload,
@@ -30,6 +32,8 @@ pub(super) enum Message {
     SystemUsersChecked,
     /// A thread that runs hooks has ended.
     HookThreadEnded,
+    /// A client of the status socket has ordered something.
+    Ordered(StatusOrder, PendingAnswer),
     /// The thread of the session with this number is about to end.
     Ended(u64),
 }

@@ -71,10 +71,13 @@ impl Server {
     /// Has the settings read again.
     pub(super) fn reload_settings(&mut self) {
         if self.shutdown != Shutdown::No {
+            self.shown.on_reloaded(Err("the server is shutting down"));
             return info!("not reloading: the server is shutting down");
         }
         if self.reader.reload.is_none() {
-            return warn!("not reloading: there is nothing to read settings from");
+            let problem = "there is nothing to read settings from";
+            self.shown.on_reloaded(Err(problem));
+            return warn!("not reloading: {problem}");
         }
         self.read_again(Wanted::Settings, Instant::now());
     }
@@ -97,11 +100,14 @@ impl Server {
                 }
                 self.quotas.recount();
                 info!("reloaded the settings");
+                self.update_facts();
+                self.shown.on_reloaded(Ok(()));
             }
             Err(error) => {
                 for line in shares::lines(&error) {
                     error!("not reloading, the old settings stay: {line}");
                 }
+                self.shown.on_reloaded(Err(&error));
             }
         }
     }
@@ -109,7 +115,7 @@ impl Server {
     fn apply(&mut self, settings: Settings, on_disk: Evidence) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
-        let settings = self.with_current_user(settings)?;
+        let settings = self.with_current_sockets(self.with_current_user(settings)?);
         if settings.run_as.is_none() {
             privileges::check_start(&settings)?;
         }
@@ -203,6 +209,7 @@ impl Server {
         self.update_users(now);
         self.warn_of_reading(now);
         self.warn_of_system_users(now);
+        self.shown.answer_due(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),

@@ -57,6 +57,7 @@ impl Server {
         let now = Instant::now();
         self.certificate = WatchedFiles::new(settings.certificate_files(), now);
         self.users_file = watch(settings, now);
+        self.open_socket_as_user();
         info!(
             "the server has become {} (user {}, group {}), without any right of root",
             run_as.text, run_as.user, run_as.group

@@ -5,11 +5,12 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use ftp_proto::text::printable_word;
 
 use crate::sandbox::{AllowedAccess, enter, in_force};
-use crate::settings::Settings;
+use crate::settings::{Settings, StatusSocketPlace};
 
 /// Takes the right from this process to open other files than those that a server with these
 /// settings needs, and to execute programs, by the kernel's Landlock. Nothing gives it back.
@@ -25,15 +26,21 @@ pub fn enter_sandbox(settings: &Settings) -> io::Result<()> {
         .as_ref()
         .filter(|tls| tls.certificates.is_empty());
     if self_signed.is_some() || settings.port_mapping.uses_state() || settings.has_quotas() {
-        // A rule is for a directory that exists. If it cannot be made, nothing can be stored there
-        // either, and that error says what to do.
-        let mut builder = DirBuilder::new();
-        let _ = builder
-            .recursive(true)
-            .mode(0o700)
-            .create(&settings.state_directory);
+        create(&settings.state_directory);
+    }
+    if let StatusSocketPlace::Directory(directory) = &settings.status_socket {
+        create(directory);
     }
     enter(settings.sandbox_rules())
+}
+
+/// A rule is for a directory that exists. If it cannot be made, nothing can be stored there either,
+/// and that error says what to do.
+fn create(directory: &Path) {
+    let _ = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory);
 }
 
 /// Refuses to serve in no sandbox where the settings ask for one.

@@ -69,6 +69,13 @@ impl Sessions {
         }
     }
 
+    /// Asks a session to end, because the operator wants that.
+    pub(super) fn kick(&self, number: u64) {
+        if let Some(session) = self.running.get(&number) {
+            session.send(SessionCommand::Kick);
+        }
+    }
+
     /// The number of the next session. Each number is used once.
     pub(super) fn next_number(&mut self) -> u64 {
         self.started += 1;

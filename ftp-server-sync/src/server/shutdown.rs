@@ -4,10 +4,38 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
+use super::report::sessions;
 use super::{Server, Shutdown};
 use crate::session::SessionCommand;
 
 impl Server {
+    /// Stops accepting. The server ends when the last session has ended by itself. Returns how many
+    /// there are.
+    ///
+    /// # Errors
+    ///
+    /// What it does already, for people.
+    pub(super) fn drain(&mut self, who: &str) -> Result<usize, &'static str> {
+        let running = self.sessions.count();
+        match self.shutdown {
+            Shutdown::No => {}
+            Shutdown::Draining => return Ok(running),
+            _ => {
+                info!("not draining: the server is shutting down");
+                return Err("the server is shutting down");
+            }
+        }
+        info!(
+            "draining: {who} asks for it; no new client is accepted, and the server ends after its \
+             last session ({})",
+            sessions(running)
+        );
+        self.shutdown = Shutdown::Draining;
+        self.listeners.close_all();
+        self.update_facts();
+        Ok(running)
+    }
+
     /// Stops accepting. Running transfers may go on for the grace period.
     pub(super) fn end_gracefully(&mut self) {
         let grace = self.state.current().settings.shutdown_grace;
@@ -16,6 +44,7 @@ impl Server {
         }
         self.shutdown = Shutdown::Grace(Instant::now() + grace);
         self.listeners.close_all();
+        self.update_facts();
         self.sessions.send_all(SessionCommand::EndAfterTransfer);
     }
 
@@ -26,6 +55,7 @@ impl Server {
         }
         self.shutdown = Shutdown::Now(Instant::now() + SESSIONS_END_MAX);
         self.listeners.close_all();
+        self.update_facts();
         self.sessions.send_all(SessionCommand::End);
     }
 
@@ -44,7 +74,7 @@ impl Server {
             Shutdown::Now(deadline) if now >= deadline => {
                 warn!("{running} sessions did not end in time");
             }
-            Shutdown::Grace(_) | Shutdown::Now(_) => return false,
+            Shutdown::Draining | Shutdown::Grace(_) | Shutdown::Now(_) => return false,
         }
         self.shutdown = Shutdown::Helpers;
         // Last: transfers that were allowed to end have needed them, and hooks come after those.

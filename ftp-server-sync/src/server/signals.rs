@@ -6,19 +6,21 @@ use std::sync::Arc;
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// What a signal asks of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// SIGTERM and SIGINT.
-    End,
+    /// SIGTERM and SIGINT: which of them.
+    End(&'static str),
     /// SIGHUP.
     Reload,
     /// SIGUSR1.
     Report,
+    /// SIGUSR2.
+    Drain,
 }
 
 /// The readable ends of the pipes that signal handlers write to.
@@ -31,16 +33,16 @@ impl Signals {
     /// Handles the signals of the whole process from now on. Each pipe gets `token`.
     pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
         let mut signals = Self::default();
-        for (request, numbers) in [
-            (Request::End, &[SIGTERM, SIGINT][..]),
-            (Request::Reload, &[SIGHUP]),
-            (Request::Report, &[SIGUSR1]),
+        for (request, number) in [
+            (Request::End("SIGTERM"), SIGTERM),
+            (Request::End("SIGINT"), SIGINT),
+            (Request::Reload, SIGHUP),
+            (Request::Report, SIGUSR1),
+            (Request::Drain, SIGUSR2),
         ] {
             let (reader, writer) = StdUnixStream::pair()?;
             reader.set_nonblocking(true)?;
-            for &number in numbers {
-                pipe::register(number, writer.try_clone()?)?;
-            }
+            pipe::register(number, writer)?;
             let mut reader = UnixStream::from_std(reader);
             registry.register(&mut reader, token, Interest::READABLE)?;
             signals.pipes.push((request, reader));
@@ -61,7 +63,7 @@ impl Signals {
             loop {
                 match pipe.read(&mut bytes) {
                     Ok(0) => break,
-                    Ok(count) if *request == Request::End => {
+                    Ok(count) if matches!(request, Request::End(_)) => {
                         requests.extend(std::iter::repeat_n(*request, count));
                     }
                     Ok(_) if requests.last() == Some(request) => {}
@@ -85,7 +87,8 @@ mod tests {
     fn a_storm_of_signals_is_one_request() {
         let mut signals = Signals::default();
         let mut writers = Vec::new();
-        for request in [Request::End, Request::Reload, Request::Report] {
+        let end = Request::End("SIGTERM");
+        for request in [end, Request::Reload, Request::Report] {
             let (reader, writer) = StdUnixStream::pair().unwrap();
             reader.set_nonblocking(true).unwrap();
             signals.pipes.push((request, UnixStream::from_std(reader)));
@@ -94,7 +97,7 @@ mod tests {
         for (writer, count) in writers.iter_mut().zip([2, 200, 1]) {
             writer.write_all(&vec![0; count]).unwrap();
         }
-        let expected = [Request::End, Request::End, Request::Reload, Request::Report];
+        let expected = [end, end, Request::Reload, Request::Report];
         assert_eq!(signals.take(), expected);
         assert_eq!(signals.take(), []);
         writers[1].write_all(&[0]).unwrap();

@@ -33,6 +33,7 @@ impl Connection {
             Action::OpenPassive(data) => self.open_passive(data, now),
             Action::CloseData(_) => {
                 let was_queued = self.data.close();
+                self.record.set_reached(false);
                 was_queued.then_some(Outcome::PassiveOpened(Err(Refusal::Busy)))
             }
             Action::OpenTransfer(request) => self.open_transfer(request, now + BUSY_WAIT, now),
@@ -51,6 +52,7 @@ impl Connection {
             Action::StartTls => self.start_tls(),
             Action::Close => {
                 self.transfer = None;
+                self.record.end_transfer();
                 self.busy_upload = None;
                 self.opening_listing = None;
                 self.data.close();
@@ -70,6 +72,9 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
+        let command = self.session.file_command();
+        // The disk may not answer.
+        self.record.set_working(file_request(request, command));
         let tree = self.tree.for_request(request);
         let result = match &tree {
             Err(refusal) => Err(*refusal),
@@ -79,7 +84,6 @@ impl Connection {
                 Err(refusal) => Err(refusal),
             },
         };
-        let command = self.session.file_command();
         match (&result, request) {
             // Perhaps only a look at this name, before a command whose path begins with it.
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
@@ -158,12 +162,17 @@ impl Connection {
             LookExtent::FirstOpen
         };
         self.report_early_connection(extent, now);
+        self.record.set_working(transfer_request(&request));
         Some(match self.open_pump(&request) {
             Ok((pump, _)) if pump.is_listing() => {
+                let name = transfer_request(&request);
+                self.record
+                    .set_working(format!("{name}, looking for names"));
                 self.opening_listing = Some(OpeningListing { request, pump });
                 return self.step_opening_listing();
             }
             Ok((pump, opened)) => {
+                self.note_transfer(&request, &opened);
                 self.transfer = Some(Transfer::new(request, pump, opened.name.clone()));
                 Outcome::TransferOpened(Ok(opened))
             }

@@ -1,53 +1,122 @@
-//! What a session is doing, for SIGUSR1.
+//! What the session is doing, for the threads that show it.
 
-use log::info;
+use ftp_proto::{Opened, TransferKind, TransferRequest, UploadStart};
 
 use super::connection::Connection;
-use super::subject::transfer_request;
 use crate::data::connection::DataActivity;
+use crate::data::transfer::Transfer;
+use crate::status::record::{Doing, TransferRecord};
+use crate::status::snapshot::Direction;
 
 impl Connection {
-    /// Logs the age of the session and its activity.
-    pub(super) fn log_activity(&self) {
-        let login = match self.session.user() {
-            Some(_) => "",
-            None => "not logged in, ",
+    /// The turn is over.
+    pub(super) fn note_doing(&mut self) {
+        let doing = match self.data.activity() {
+            _ if self.is_performing() => return,
+            DataActivity::Idle => Doing::Nothing,
+            DataActivity::Queued { since } => Doing::Queued { since },
+            DataActivity::Listening { port } => Doing::Listening { port },
+            DataActivity::Connected => Doing::Connected,
         };
-        info!(
-            "{} from port {}, {login}for {} s: {}",
-            self.name,
-            self.session.endpoints().peer().port(),
-            self.log.age().as_secs(),
-            self.activity()
-        );
+        self.record.set_doing(doing);
     }
 
-    fn activity(&self) -> String {
-        if let Some(opening) = &self.opening_listing {
-            return format!("{}, looking for names", transfer_request(&opening.request));
+    /// Whether a command that was noted goes on in the next turns.
+    fn is_performing(&self) -> bool {
+        self.long_request.is_some() || self.opening_listing.is_some() || self.busy_upload.is_some()
+    }
+
+    /// The file of a transfer is open.
+    pub(super) fn note_transfer(&mut self, request: &TransferRequest, opened: &Opened) {
+        let direction = direction(request);
+        let allocated = self.allocated.take();
+        let offset = offset(request);
+        let path = request.kind.path();
+        let unique = opened.name.as_ref();
+        let unique = unique.and_then(|name| path.parent().child(name));
+        self.record.begin_transfer(TransferRecord {
+            command: request.kind.command(),
+            path: unique.as_ref().unwrap_or(path).as_bytes().to_vec(),
+            direction,
+            is_protected: false,
+            passive_port: None,
+            offset,
+            size: match direction {
+                Direction::Download => opened.bytes.map(|bytes| offset.saturating_add(bytes)),
+                Direction::Upload => allocated,
+                Direction::Listing => None,
+            },
+            connected: None,
+        });
+    }
+
+    /// Bytes of the transfer have moved.
+    pub(super) fn count_bytes(&self, bytes: u64) {
+        if let Some(transfer) = &self.transfer {
+            let counts = &self.server.counts;
+            counts
+                .transfers(direction(&transfer.request))
+                .bytes
+                .add(bytes);
         }
-        match (&self.transfer, self.data.activity()) {
-            (Some(transfer), _) => {
-                let request = transfer_request(&transfer.request);
-                if self.data.is_open() {
-                    format!("{request}, {} bytes so far", transfer.bytes())
-                } else {
-                    format!("{request}, waiting for the data connection")
-                }
-            }
-            (None, _) if self.is_hashing() => {
-                let subject = self.long_request.as_ref().map(|(_, subject)| subject);
-                subject.cloned().unwrap_or_default()
-            }
-            (None, DataActivity::Queued { since }) => {
-                let seconds = since.elapsed().as_secs();
-                format!("waiting for a passive port for {seconds} s")
-            }
-            (None, DataActivity::Listening { port }) => {
-                format!("waiting for a connection to port {port}")
-            }
-            (None, DataActivity::Connected) => "connected for a transfer".to_owned(),
-            (None, DataActivity::Idle) => "idle".to_owned(),
+    }
+
+    /// The transfer has ended.
+    pub(super) fn count_transfer(&self, transfer: &Transfer, is_complete: bool) {
+        let counts = self.server.counts.transfers(direction(&transfer.request));
+        let ended = if is_complete {
+            &counts.completed
+        } else {
+            &counts.failed
+        };
+        ended.add(1);
+    }
+}
+
+/// The size of the next upload, if this line is an ALLO that says it.
+pub(super) fn allocated(line: &[u8]) -> Option<u64> {
+    let (verb, rest) = line.split_at_checked(5)?;
+    if !verb.eq_ignore_ascii_case(b"ALLO ") {
+        return None;
+    }
+    let rest = str::from_utf8(rest).ok()?;
+    rest.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn direction(request: &TransferRequest) -> Direction {
+    match &request.kind {
+        TransferKind::Retrieve { .. } => Direction::Download,
+        TransferKind::Store { .. } => Direction::Upload,
+        TransferKind::List(_) => Direction::Listing,
+    }
+}
+
+fn offset(request: &TransferRequest) -> u64 {
+    match &request.kind {
+        TransferKind::Retrieve { offset, .. } => *offset,
+        TransferKind::Store {
+            start: UploadStart::At { offset, .. },
+            ..
+        } => offset.get(),
+        TransferKind::Store { .. } | TransferKind::List(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allocated;
+
+    #[test]
+    fn allo_says_the_size() {
+        for (line, expected) in [
+            (&b"ALLO 1000\r\n"[..], Some(1000)),
+            (b"allo 17 R 80\r\n", Some(17)),
+            (b"ALLO x\r\n", None),
+            (b"ALLO", None),
+            (b"ALLO\r\n", None),
+            (b"STOR 5\r\n", None),
+        ] {
+            assert_eq!(allocated(line), expected);
         }
     }
 }

@@ -9,8 +9,8 @@ pub(crate) enum SessionCommand {
     EndAfterTransfer,
     /// Another client needs the place: end now, unless the client has logged in.
     Evict,
-    /// Write a line about yourself to the log.
-    Report,
+    /// The operator ends the session: end now.
+    Kick,
     /// The users have changed: look at the settings now, and not only after the client's next
     /// command.
     UpdateSettings,

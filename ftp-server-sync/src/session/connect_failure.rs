@@ -60,6 +60,8 @@ impl Connection {
         if !self.log.never_connected(&connection) {
             return;
         }
+        self.record.set_reached(false);
+        self.server.counts.never_connected.add(1);
         let endpoints = self.session.endpoints();
         let (local, peer) = (endpoints.local().ip(), endpoints.peer().ip());
         let offer = connection.offer;

@@ -14,6 +14,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
+use super::activity::allocated;
 use super::budget::TurnBudget;
 use super::busy_upload::BusyUpload;
 use super::command::SessionCommand;
@@ -35,6 +36,7 @@ use crate::data::transfer::Transfer;
 use crate::fs::long_request::LongRequest;
 use crate::fs::tree::session::{SessionTree, ShareState};
 use crate::logging::session_name::{LogContext, SessionName};
+use crate::status::record::RecordEntry;
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
@@ -63,6 +65,10 @@ pub(super) struct Connection {
     is_evicted: bool,
     /// For the main thread.
     pub(super) login_state: Arc<SharedLoginState>,
+    /// What the session is doing, for all other threads.
+    pub(super) record: RecordEntry,
+    /// What the last ALLO has said of the next upload.
+    pub(super) allocated: Option<u64>,
     pub(super) closing: Option<Closing>,
     pub(super) waker: Arc<Waker>,
     pub(super) control: Control,
@@ -125,6 +131,8 @@ impl Connection {
         let mut log = SessionLog::new(context.clone(), now);
         let (local, port) = (endpoints.local(), endpoints.peer().port());
         log.progress(format_args!("connected to {local} from port {port}"));
+        let (client, own) = (endpoints.peer(), endpoints.local());
+        let record = server.records.add(number, client, own, now);
         let generation = server.generation();
         let current = server.current();
         let start = if implicit_tls {
@@ -146,6 +154,8 @@ impl Connection {
             ending: false,
             is_evicted: false,
             login_state,
+            record,
+            allocated: None,
             closing: None,
             waker,
             control,
@@ -186,7 +196,10 @@ impl Connection {
             }
             SessionCommand::EndAfterTransfer => self.ending = true,
             SessionCommand::Evict => self.evict(),
-            SessionCommand::Report => self.log_activity(),
+            SessionCommand::Kick => {
+                self.log.set_end_reason(EndReason::Kicked);
+                self.session.handle_kick();
+            }
             // The next turn does that.
             SessionCommand::UpdateSettings => {}
         }
@@ -228,6 +241,12 @@ impl Connection {
     pub(super) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
         self.update_settings(now);
         self.budget = TurnBudget::new(now);
+        let turn = self.advance(registry, now);
+        self.note_doing();
+        turn
+    }
+
+    fn advance(&mut self, registry: &Registry, now: Instant) -> Turn {
         loop {
             if self.ending && !self.is_at_work() {
                 self.shut_down();
@@ -318,6 +337,7 @@ impl Connection {
             self.session.handle_shutdown();
         } else if opens_port && let Some(offer) = self.session.passive_offer() {
             self.log.announcement(offer);
+            self.record.set_announced(*offer);
         }
     }
 
@@ -352,6 +372,8 @@ impl Connection {
         match self.session.foreign_protocol() {
             None => {
                 self.log.command(&input[..used], self.session.names());
+                self.record.on_command(self.log.last_command());
+                self.allocated = allocated(&input[..used]).or(self.allocated);
                 let denied = &self.current.config.denied_commands;
                 if !denied.is_empty()
                     && str::from_utf8(self.log.command_name()).is_ok_and(|name| denied.denies(name))

@@ -81,12 +81,16 @@ impl Connection {
     fn transfer_connected(&mut self, now: Instant) {
         if let Some(transfer) = &mut self.transfer {
             transfer.connected = Some(now);
+            let peer = self.data.peer();
+            self.record
+                .update_transfer(|record| record.connected = Some((now, peer)));
         }
     }
 
     /// Reports to the core that the client has connected.
     fn report_connected(&mut self, peer: IpAddr, now: Instant) {
         self.note_reached(now);
+        self.record.set_reached(true);
         self.report_data(DataEvent::Connected(peer));
     }
 
@@ -115,6 +119,11 @@ impl Connection {
             return;
         }
         transfer.is_started = true;
+        let passive_port = self.data.listening_port();
+        self.record.update_transfer(|record| {
+            record.is_protected = protected;
+            record.passive_port = passive_port;
+        });
         if let Err(error) = self.start_data(start, protected, now) {
             info!("{} no data connection: {}", self.name, SystemText(&error));
             self.end_transfer(Err(TransferError::NotConnected), now);
@@ -176,9 +185,11 @@ impl Connection {
         let moved = usize::try_from(total - before).unwrap_or(usize::MAX);
         self.rate_limits.spend(&transfer.request, moved);
         self.log_notices(notices);
+        self.record.set_bytes(total);
         let is_limited = granted < budget;
         self.budget.spend(step_budget.worked());
         if moved > 0 {
+            self.count_bytes(total - before);
             self.report_data(DataEvent::Progress(total));
         }
         match step {
@@ -279,6 +290,7 @@ impl Connection {
         }
         if !transfer.is_started {
             self.transfer = None;
+            self.record.end_transfer();
             return;
         }
         self.end_transfer(Err(TransferError::Aborted), now);
@@ -298,6 +310,8 @@ impl Connection {
         self.rate_limits.clear_wait();
         let facts = TransferFacts::of(&transfer, now);
         self.log.transfer(&facts, result);
+        self.count_transfer(&transfer, result.is_ok());
+        self.record.end_transfer();
         if transfer.is_binary_text() {
             self.log.binary_text(&facts.name);
         }

@@ -23,6 +23,8 @@ pub(super) enum EndReason {
     GaveWay,
     /// Another client got the place of one that had not logged in.
     Evicted,
+    /// The operator has ended the session.
+    Kicked,
     /// The user was removed from the file, has another home, or may not log in so any more.
     AccountChanged,
     /// The system's user is gone, or has another number or home, or those of the flag are others.
@@ -68,6 +70,7 @@ impl fmt::Display for EndReason {
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),
             Self::GaveWay => f.write_str("it stalled, and another session stores the file"),
             Self::Evicted => f.write_str("no login came, and another client needs the place"),
+            Self::Kicked => f.write_str("the operator has ended the session"),
             Self::AccountChanged => f.write_str(
                 "the user was removed from --users, has expired, has another home, or may not log in \
                  like this any more (options allow, deny and tls)",

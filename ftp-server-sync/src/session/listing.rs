@@ -78,6 +78,7 @@ impl Connection {
                 None
             }
             Ok(true) => {
+                self.note_transfer(&request, &Opened::default());
                 self.transfer = Some(Transfer::new(request, pump, None));
                 Some(Outcome::TransferOpened(Ok(Opened::default())))
             }

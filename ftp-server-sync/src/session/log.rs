@@ -9,7 +9,7 @@ mod once;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ftp_proto::text::{Printable, loggable, printable};
 use ftp_proto::{
@@ -46,7 +46,6 @@ pub(super) struct SessionLog {
     read_only_hint: &'static str,
     /// What limits the size of files for this login.
     max_upload_size_hint: &'static str,
-    started: Instant,
     last_command: Instant,
     /// Why the session, or its transfer, is about to end.
     end_reason: Option<EndReason>,
@@ -83,7 +82,6 @@ impl SessionLog {
             has_logged_in: false,
             read_only_hint: WRITE,
             max_upload_size_hint: MAX_UPLOAD_SIZE,
-            started: now,
             last_command: now,
             end_reason: None,
             announced: None,
@@ -277,9 +275,9 @@ impl SessionLog {
         }
     }
 
-    /// How long the session has lasted.
-    pub(super) fn age(&self) -> Duration {
-        self.started.elapsed()
+    /// When the last command came.
+    pub(super) fn last_command(&self) -> Instant {
+        self.last_command
     }
 
     /// Why the session, or its transfer, is about to end: the core's actions do not carry it.

@@ -231,6 +231,7 @@ impl Connection {
             let charset = self.current.settings.name_charset;
             charset.apply(account)
         });
+        self.server.counts.logins.add(1);
         self.report_login(user, Instant::now());
         Outcome::Authenticated(Some(account))
     }

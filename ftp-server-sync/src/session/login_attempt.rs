@@ -157,6 +157,7 @@ impl LoginAttempt {
     fn log(&self, result: &Attempt<Account>, current: &Current) {
         if let Attempt::Failed(failure) = result {
             let (session, peer, name) = (&self.session, self.peer, QuotedName(&self.user));
+            self.server.counts.failed_logins.add(1);
             // fail2ban reads this line: the address comes before what the client chooses.
             warn!("{session} login failed from {peer} as {name}");
             self.log_failure(*failure, current);

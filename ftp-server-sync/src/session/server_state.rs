@@ -28,6 +28,8 @@ use crate::nat::returning_strangers::ReturningStrangers;
 use crate::net::interfaces::Interfaces;
 use crate::passive::{ListenAddresses, PassivePool};
 use crate::settings::{KnownAddresses, Settings, Users};
+use crate::status::counts::ServerCounts;
+use crate::status::record::SessionRecords;
 use crate::tls::{Identity, TicketRegistry};
 
 /// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
@@ -55,6 +57,9 @@ pub(crate) struct ServerState {
     pub(super) user_sessions: Arc<UserSessions>,
     /// Runs of the operator's programs that wait.
     pub(crate) hooks: Arc<HookQueues>,
+    /// What each session is doing.
+    pub(crate) records: Arc<SessionRecords>,
+    pub(crate) counts: ServerCounts,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -218,6 +223,8 @@ impl ServerState {
             hash_slots: Arc::default(),
             user_sessions: Arc::default(),
             hooks: Arc::default(),
+            records: Arc::default(),
+            counts: ServerCounts::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

@@ -44,6 +44,9 @@ impl Connection {
             Ok(()) => {
                 if let Some(tls) = self.control.tls() {
                     self.log.progress(format_args!("{tls}"));
+                    let all = tls.to_string();
+                    let version = all.split(',').next().unwrap_or(&all);
+                    self.record.set_tls(version);
                 }
                 true
             }
@@ -88,6 +91,7 @@ impl Connection {
             user
         };
         self.name.set_user(user);
+        self.record.set_user(user);
     }
 
     fn login_state(&self) -> LoginState {

@@ -64,7 +64,10 @@ impl Settings {
         if self.port_mapping.uses_state() {
             needed.push(self.state_needed());
         }
-        SandboxRules::new(&needed, &WidePlaces::read())
+        let mut rules = SandboxRules::new(&needed, &WidePlaces::read());
+        let sockets = self.status_socket.directory();
+        rules.sockets.extend(sockets.map(Path::to_owned));
+        rules
     }
 
     fn state_needed(&self) -> NeededPath {

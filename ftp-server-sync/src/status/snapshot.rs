@@ -220,7 +220,6 @@ pub struct Announced {
 }
 
 /// Where snapshots come from.
-#[allow(dead_code, reason = "what uses it follows")]
 pub(crate) trait SnapshotSource: Send + Sync {
     /// The server and its sessions now. It never waits for a session.
     fn snapshot(&self) -> Snapshot;

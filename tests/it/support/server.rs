@@ -171,6 +171,8 @@ impl<'a> Setup<'a> {
     pub(crate) fn program(mut self) -> TestServer<Program> {
         assert!(self.change_settings.is_none(), "the program has flags only");
         let mut command = command(&self.arguments(false));
+        // Its status socket is not among those of other servers.
+        command.env("RUNTIME_DIRECTORY", self.directory.path());
         if let Some(wrap) = self.wrap.take() {
             command = wrap(command);
         }
@@ -222,6 +224,12 @@ impl<B> TestServer<B> {
     /// The directory around it, which clients must not see.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The status socket of the program.
+    pub(crate) fn status_socket(&self) -> PathBuf {
+        let name = format!("status-{}.socket", self.address.port());
+        self.directory.path().join(name)
     }
 
     /// A path within the shared directory.

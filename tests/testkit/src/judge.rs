@@ -188,6 +188,13 @@ impl Judge {
         self.session.handle_shutdown();
     }
 
+    /// As [`Session::handle_kick`].
+    #[track_caller]
+    pub fn handle_kick(&mut self) {
+        self.begin();
+        self.session.handle_kick();
+    }
+
     /// As [`Session::handle_eviction`].
     #[track_caller]
     pub fn handle_eviction(&mut self) {

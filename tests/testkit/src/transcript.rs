@@ -261,6 +261,7 @@ fn is_barrier(line: &str) -> bool {
         "eof",
         "lost",
         "shutdown",
+        "kick",
         "account",
         "account-withdrawn",
         "config",
@@ -403,6 +404,7 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "eof" => sim.eof(),
         "lost" => sim.connection_lost(),
         "shutdown" => sim.shutdown(),
+        "kick" => sim.kick(),
         "account" => sim.set_account(account(value)?),
         "account-withdrawn" => sim.withdraw_account(),
         "config" => {

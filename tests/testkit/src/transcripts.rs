@@ -131,6 +131,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "home"
     "host"
     "idle-timeout"
+    "kick-during-transfer"
     "last-replies-not-read"
     "line-too-long"
     "line-too-long-in-transfer"

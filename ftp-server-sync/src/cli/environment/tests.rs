@@ -261,3 +261,21 @@ fn another_user_does_not_store_in_roots_home() {
     let variables = "HOME=/root STATE_DIRECTORY=/s/a:/s/b";
     assert_eq!(directory(variables), Path::new("/s/a"));
 }
+
+#[test]
+fn the_status_socket_is_where_systemd_says_or_beside_the_state() {
+    let directory = |variables: &str, becomes_user| {
+        let environment = Environment::read(|name| find(variables, name));
+        environment.socket_directory(becomes_user)
+    };
+    let variables = "HOME=/root RUNTIME_DIRECTORY=/run/ftp:/run/x";
+    for becomes_user in [false, true] {
+        assert_eq!(directory(variables, becomes_user), Path::new("/run/ftp"));
+    }
+    let state = "/root/.local/state/ftp-server-sync";
+    assert_eq!(directory("HOME=/root", false), Path::new(state));
+    let relative = "HOME=/root RUNTIME_DIRECTORY=run";
+    assert_eq!(directory(relative, false), Path::new(state));
+    let of_system = "/var/lib/ftp-server-sync";
+    assert_eq!(directory("HOME=/root", true), Path::new(of_system));
+}

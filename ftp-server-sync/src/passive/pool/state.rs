@@ -47,7 +47,23 @@ pub(crate) struct Usage {
     pub set_aside: usize,
 }
 
+/// How many ports are leased, and how many requests wait for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PortDemand {
+    pub(crate) in_use: usize,
+    pub(crate) waiting: usize,
+}
+
 impl PoolState {
+    pub(in crate::passive) fn demand(&self) -> PortDemand {
+        let mut demand = PortDemand::default();
+        for ports in self.by_address.values() {
+            demand.in_use += ports.table.leased().len();
+            demand.waiting += ports.queue.waiting().len();
+        }
+        demand
+    }
+
     pub(in crate::passive) fn new(range: Option<PortRange>) -> Self {
         Self {
             range,

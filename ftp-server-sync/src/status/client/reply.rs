@@ -3,6 +3,7 @@
 use ftp_proto::text::printable;
 use serde_json::Value;
 
+use crate::status::reply::{StatusAnswer, StatusReply};
 use crate::status::snapshot::{Activity, PROTOCOL_VERSION, SessionStatus, Snapshot};
 
 /// What a server answers.
@@ -36,17 +37,17 @@ pub(super) fn parse(line: &[u8]) -> Result<Answer, String> {
         }
         None => return Err(strange().to_owned()),
     }
-    if let Some(text) = value["error"].as_str() {
-        return Ok(Answer::Error(clean(text)));
-    }
-    if let Some(text) = value["done"].as_str() {
-        return Ok(Answer::Done(clean(text)));
-    }
-    let json = value["snapshot"].take();
-    let snapshot: Snapshot = serde_json::from_value(json.clone())
+    let reply: StatusReply = serde_json::from_value(value.clone())
         .map_err(|error| format!("the answer is not as it should be: {error}"))?;
-    let snapshot = cleaned(snapshot);
-    Ok(Answer::Snapshot(SnapshotAnswer { snapshot, json }.into()))
+    Ok(match reply.answer {
+        StatusAnswer::Error(text) => Answer::Error(clean(&text)),
+        StatusAnswer::Done(text) => Answer::Done(clean(&text)),
+        StatusAnswer::Snapshot(snapshot) => {
+            let snapshot = cleaned(*snapshot);
+            let json = value["snapshot"].take();
+            Answer::Snapshot(SnapshotAnswer { snapshot, json }.into())
+        }
+    })
 }
 
 /// The same with texts that a terminal can be given.

@@ -21,6 +21,7 @@ use crate::logging::system_text::SystemText;
 use crate::status::snapshot::{ServerPhase, SnapshotSource};
 
 /// A socket for readers of metrics; the thread that serves them ends with this value.
+#[derive(Debug)]
 pub(crate) struct MetricsServer {
     listener: Option<TcpListener>,
     address: SocketAddr,
@@ -29,6 +30,7 @@ pub(crate) struct MetricsServer {
     start_seconds: i64,
 }
 
+#[derive(Debug)]
 struct ServingThread {
     thread: JoinHandle<()>,
     waker: Waker,

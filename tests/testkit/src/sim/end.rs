@@ -35,6 +35,13 @@ impl Sim {
         assert!(self.session.is_closed());
     }
 
+    /// The operator ends the session.
+    pub fn kick(&mut self) {
+        self.session.handle_kick();
+        self.drain();
+        assert!(self.session.is_closed());
+    }
+
     /// The account has other rights from now on.
     pub fn set_account(&mut self, account: Account) {
         self.account = account.clone();

@@ -252,6 +252,7 @@ fn sandboxed(irreplaceable: &[&str], gaps: &[&'static str]) -> Evidence {
             rule("/etc/ssl/private", AllowedAccess::Read),
         ],
         irreplaceable: irreplaceable.iter().map(PathBuf::from).collect(),
+        sockets: Vec::new(),
     };
     Evidence {
         sandbox: Some(SandboxEvidence {
