@@ -51,4 +51,5 @@ mod tls;
 mod turns;
 mod upload_limits;
 mod users;
+mod who;
 mod without_netlink;

@@ -60,6 +60,7 @@ pub fn perform(
         ClientTask::Reload => "reload".to_owned(),
         ClientTask::Drain => "drain".to_owned(),
     };
+    connection.limit_time(ORDER_TIME_MAX);
     match connection
         .ask(&command)
         .map_err(ClientFailure::Unreachable)?
@@ -175,6 +176,8 @@ impl fmt::Display for ClientFailure {
     }
 }
 
+/// A reload reads files, perhaps from a disk that sleeps.
+const ORDER_TIME_MAX: Duration = Duration::from_secs(60);
 /// Keys wait for that time.
 #[cfg(feature = "watch")]
 const WATCH_TIME_MAX: Duration = Duration::from_secs(2);

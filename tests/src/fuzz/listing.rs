@@ -235,7 +235,8 @@ struct Class {
 }
 
 fn class(pattern: &[u32]) -> Option<Class> {
-    let negated = matches!(pattern.get(1), Some(&sign) if sign == '!'.into() || sign == '^'.into());
+    let negated =
+        matches!(pattern.get(1), Some(&sign) if sign == u32::from('!') || sign == u32::from('^'));
     let start = if negated { 2 } else { 1 };
     // The first member may be a closing bracket.
     let close = (start + 1..pattern.len()).find(|&at| pattern[at] == CLOSE)?;
@@ -243,7 +244,7 @@ fn class(pattern: &[u32]) -> Option<Class> {
     let mut rest = &pattern[start..close];
     while let [low, after @ ..] = rest {
         if let [dash, high, others @ ..] = after
-            && *dash == '-'.into()
+            && *dash == u32::from('-')
         {
             members.push((*low, *high));
             rest = others;

@@ -55,7 +55,7 @@ fn read(datagram: &[u8], id: TransactionId) -> Option<StunResponse> {
     let is_mine = datagram.get(4..8)? == MASK && datagram.get(8..HEADER_BYTES)? == id;
     if !is_mine
         || !datagram.len().is_multiple_of(4)
-        || datagram.len() - HEADER_BYTES != word(2)?.into()
+        || datagram.len() - HEADER_BYTES != usize::from(word(2)?)
     {
         return None;
     }

@@ -43,8 +43,7 @@ impl StatusConnection {
         })
     }
 
-    /// For a person who waits.
-    #[cfg(feature = "watch")]
+    /// How long an answer may take from now on.
     pub(super) fn limit_time(&mut self, time_max: Duration) {
         self.time_max = time_max;
     }

@@ -124,8 +124,8 @@ fn ports(ports: &PassivePortsStatus) -> String {
         0 => String::new(),
         waiting => format!(", {waiting} waiting"),
     };
-    let range = format!("{}-{}", ports.from, ports.to);
-    format!("{} of {total} passive ports {range}{waiting}", ports.in_use)
+    let (from, to, in_use) = (ports.from, ports.to, ports.in_use);
+    format!("passive ports {from}-{to}: {in_use} of {total} in use{waiting}")
 }
 
 fn totals(snapshot: &Snapshot) -> Vec<String> {

@@ -65,7 +65,9 @@ impl Screen {
                 break;
             };
             if self.shown.get(row) != Some(line) {
-                queue!(bytes, MoveTo(0, number))?;
+                // Behind a line that fills its row, the cursor is still in the last column: a clear
+                // after the text would remove its last character.
+                queue!(bytes, MoveTo(0, number), Clear(ClearType::CurrentLine))?;
                 self.queue_line(&mut bytes, line)?;
             }
         }
@@ -91,7 +93,7 @@ impl Screen {
                 queue!(bytes, ResetColor)?;
             }
         }
-        queue!(bytes, Clear(ClearType::UntilNewLine))
+        Ok(())
     }
 }
 
