@@ -128,7 +128,9 @@ fn what_the_status_page_shows_is_printed() {
     assert_eq!(golden("table-80.txt").trim_end(), table);
     let page = page.replace("`…_", "`ftp_server_sync_passive_ports_");
     let metrics = golden("metrics.txt");
-    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let types = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
     let names: Vec<&str> = types.filter_map(|rest| rest.split(' ').next()).collect();
     assert!(names.len() > 15, "{names:?}");
     for name in names {
@@ -239,7 +241,10 @@ impl Place {
             words.extend(["--status-socket".to_owned(), self.here("/srv/ftp/socket")]);
             let finished = process::run(&mut server::command(&words), SECONDS_MAX);
             let text = finished.text();
-            assert!(text.contains("there is no such socket"), "{context}\n{text}");
+            assert!(
+                text.contains("there is no such socket"),
+                "{context}\n{text}"
+            );
             return;
         }
         if words.iter().any(|word| word == "--hash-password") {

@@ -16,6 +16,7 @@ pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod status_client;
 pub(crate) mod strategies;
 pub(crate) mod thread_status;
 pub(crate) mod wait;

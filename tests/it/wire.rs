@@ -42,6 +42,7 @@ mod sandbox;
 mod served_names;
 mod share;
 mod signals;
+mod status;
 mod strangers;
 mod system_call_filter;
 mod system_calls;

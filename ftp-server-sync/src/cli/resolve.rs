@@ -80,10 +80,7 @@ pub(super) fn settings(
             allowed: flags.allow,
             denied: flags.deny,
         },
-        rates: Rates {
-            inward: flags.rate_in,
-            outward: flags.rate_out,
-        },
+        rates: rates(&flags),
         timeouts: Timeouts {
             idle: flags.timeout,
             login: flags.login_timeout,
@@ -110,6 +107,13 @@ fn limits(flags: &Flags) -> Limits {
         connections_max: flags.max_cons,
         connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
         login_attempts_max: flags.max_login_attempts,
+    }
+}
+
+fn rates(flags: &Flags) -> Rates {
+    Rates {
+        inward: flags.rate_in,
+        outward: flags.rate_out,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The flags of `--who`, `--kick`, `--stop`, `--reload` and `--drain`, which ask a server that runs.
+//! The flags of `--who`, `--kick`, `--stop`, `--reload` and `--drain`, which ask a server that
+//! runs.
 //!
 //! Of the environment and the configuration file, only what says where that server is counts: this
 //! user may be another one than the server's, without the right to read its other files.

@@ -1,5 +1,7 @@
 //! Requests and replies of the status socket: one line each.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::{PROTOCOL_VERSION, Snapshot};
@@ -63,6 +65,15 @@ impl StatusReply {
         let mut line = json.unwrap_or_default();
         line.push(b'\n');
         line
+    }
+}
+
+impl FromStr for StatusReply {
+    type Err = String;
+
+    /// The reply in a line. The error is for people.
+    fn from_str(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line).map_err(|error| error.to_string())
     }
 }
 
@@ -141,7 +152,7 @@ mod tests {
         let reply = StatusReply::new(StatusAnswer::Done("session 17 ends\n".to_owned()));
         let line = reply.line();
         assert_eq!(line, b"{\"protocol\":1,\"done\":\"session 17 ends\\n\"}\n");
-        assert_eq!(serde_json::from_slice::<StatusReply>(&line).unwrap(), reply);
+        assert_eq!(str::from_utf8(&line).unwrap().parse(), Ok(reply));
         let error = StatusReply::new(StatusAnswer::Error("no".to_owned()));
         assert_eq!(error.line(), b"{\"protocol\":1,\"error\":\"no\"}\n");
     }

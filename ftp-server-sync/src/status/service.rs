@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -42,10 +42,13 @@ pub(crate) struct StatusService {
     _file: SocketFile,
     waker: Arc<Waker>,
     is_over: Arc<AtomicBool>,
+    /// Is closed when the thread ends.
+    ended: Receiver<()>,
 }
 
 /// The thread's part.
 struct Thread {
+    _ended: Sender<()>,
     poll: Poll,
     waker: Arc<Waker>,
     is_over: Arc<AtomicBool>,
@@ -78,7 +81,9 @@ impl StatusService {
         (poll.registry()).register(&mut listener, LISTENER, Interest::READABLE)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (sender, answers) = unbounded();
+        let (ends, ended) = bounded(1);
         let thread = Thread {
+            _ended: ends,
             poll,
             waker: waker.clone(),
             is_over: is_over.clone(),
@@ -99,25 +104,32 @@ impl StatusService {
             _file: file,
             waker,
             is_over,
+            ended,
         })
     }
 }
 
 impl Drop for StatusService {
-    /// The thread ends by itself.
+    /// The process may end after this, so that the last answers are sent first. They are few and
+    /// short; a thread that is busy is not waited for.
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
         let _ = self.waker.wake();
+        let _ = self.ended.recv_timeout(END_MAX);
     }
 }
 
 impl Thread {
     fn run(mut self) {
         let mut events = Events::with_capacity(CLIENTS_MAX + 2);
-        while !self.is_over.load(Ordering::Acquire) {
+        loop {
+            let is_over = self.is_over.load(Ordering::Acquire);
             self.accept_all();
             self.take_answers();
             let timeout = self.advance_all(Instant::now());
+            if is_over {
+                return;
+            }
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -255,6 +267,9 @@ const WAKER: Token = Token(usize::MAX - 1);
 
 /// Each holds a descriptor, and a reply of some kilobytes for each hundred sessions.
 const CLIENTS_MAX: usize = 16;
+
+/// How long the end of the server waits for the thread at most.
+const END_MAX: Duration = Duration::from_millis(300);
 
 /// How long to wait when the system has no descriptor for a client.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);

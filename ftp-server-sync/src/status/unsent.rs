@@ -71,8 +71,10 @@ impl UnsentBytes {
 /// The local port, the other end, and the bytes to send.
 fn parse(line: &str) -> Option<(u16, SocketAddr, u64)> {
     let mut words = line.split_ascii_whitespace().skip(1);
-    let (local, peer, _state, queues) =
-        (words.next()?, words.next()?, words.next()?, words.next()?);
+    let (local, peer, state, queues) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    if WITHOUT_DATA.contains(&state) {
+        return None;
+    }
     let (_, port) = local.split_once(':')?;
     let (unsent, _) = queues.split_once(':')?;
     Some((
@@ -102,6 +104,9 @@ fn address(text: &str) -> Option<SocketAddr> {
     };
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
+
+/// The states TIME_WAIT, CLOSE and LISTEN. One of an earlier connection may have the same ends.
+const WITHOUT_DATA: [&str; 3] = ["06", "07", "0A"];
 
 /// Of this process's network.
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
@@ -162,6 +167,7 @@ mod tests {
             "",
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt",
             "   0: 0100007F:1F90 00000000:0000",
+            "   0: 0100007F:1F90 0100007F:1234 06 00000005:00000000 00:00000000",
             "   0: 0100007F:1F90 0000:0000 0A 00000000:00000000 00:00000000",
             "   0: 0100007F:1F90 \u{e9}000000\u{e9}:0000 0A 00000000:00000000 00:00000000",
         ] {

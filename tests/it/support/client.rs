@@ -374,7 +374,11 @@ impl Client {
     }
 
     pub(crate) fn local_ip(&self) -> IpAddr {
-        self.stream.local_addr().expect("a local address").ip()
+        self.local_address().ip()
+    }
+
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().expect("a local address")
     }
 }
 

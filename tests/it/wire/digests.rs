@@ -249,7 +249,7 @@ fn a_shutdown_waits_for_a_digest_like_for_a_transfer() {
     server.signal(Signal::USR1);
     server.log_with("s: SHA-256 of /large");
     server.signal(Signal::TERM);
-    server.log_with("shutting down: a signal asks for it");
+    server.log_with("shutting down: SIGTERM asks for it");
     let status = client.command("STAT", 211).texts().concat();
     assert!(status.contains("HASH in progress"), "{status}");
     server.signal(Signal::TERM);

@@ -89,7 +89,7 @@ fn a_second_signal_ends_at_once() {
     let mut client = server.client();
     let _data = download(&mut client);
     server.signal(Signal::TERM);
-    server.log_with("shutting down: a signal asks for it");
+    server.log_with("shutting down: SIGTERM asks for it");
     server.signal(Signal::TERM);
     client.expect(421);
     client.expect_closed();
@@ -238,7 +238,7 @@ fn signals_reach_sessions_in_every_state() {
     }
 
     server.signal(Signal::TERM);
-    server.log_with("shutting down: a signal asks for it");
+    server.log_with("shutting down: SIGTERM asks for it");
     server.signal(Signal::TERM);
     for client in [
         &mut greeted,

@@ -161,7 +161,7 @@ fn moving(rates: &Rates) -> Vec<String> {
     }
 }
 
-/// What a session does, in so many columns.
+/// What a session does, in at most this number of columns.
 fn activity(session: &SessionStatus, columns: usize) -> String {
     let text = match &session.activity {
         Activity::Login => format!("login {}", time(session.quiet_seconds)),

@@ -22,7 +22,7 @@ fn char_width(character: char) -> usize {
     }
 }
 
-/// The text in exactly so many columns, with blanks behind it, or cut at its end.
+/// The text in exactly this number of columns, with blanks behind it, or cut at its end.
 pub(super) fn left(text: &str, columns: usize) -> String {
     let mut text = cut_end(text, columns);
     let blanks = columns.saturating_sub(width(&text));
@@ -53,7 +53,7 @@ pub(super) fn cut_start(text: &str, columns: usize) -> String {
     cut_mark(columns).to_owned() + end(text, columns.saturating_sub(1))
 }
 
-/// The text, or its beginning and its end: of an IPv6 address, both tell networks from hosts.
+/// The text, or its beginning and its end: of an IPv6 address, both are needed.
 pub(super) fn cut_middle(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -88,7 +88,7 @@ fn end(text: &str, columns: usize) -> &str {
     &text[start..]
 }
 
-/// Parts of a text in lines of at most so many columns, each line indented. Two blanks separate the
+/// Parts of a text in lines of limited width, each line indented. Two blanks separate the
 /// parts, and no part is broken.
 pub(super) fn flow(indent: usize, parts: &[String], columns: usize) -> Vec<String> {
     let start = " ".repeat(indent);

@@ -34,7 +34,7 @@ impl Scroll {
 }
 
 impl Page {
-    /// The page for a terminal of so many columns and rows.
+    /// The page for a terminal of this size.
     pub(super) fn new(
         table: Table,
         problem: Option<&str>,
@@ -100,7 +100,7 @@ fn foot(above: usize, below: usize) -> String {
 mod tests {
     use super::*;
 
-    /// A table with sessions of so many lines.
+    /// A table with sessions that have these numbers of lines.
     fn table(sessions: &[usize]) -> Table {
         let line = |text: &str| TableLine::new(LineKind::Plain, text);
         let sessions = sessions.iter().enumerate();
