@@ -66,6 +66,7 @@ pub(super) fn settings(
         login_block: login_block(&flags),
         limits: limits(&flags),
         uploads: uploads(&flags),
+        rates: rates(&flags),
         hidden: flags.hide,
         umask: flags.umask,
         masquerade_address: flags.masquerade_address,
@@ -80,7 +81,6 @@ pub(super) fn settings(
             allowed: flags.allow,
             denied: flags.deny,
         },
-        rates: rates(&flags),
         timeouts: Timeouts {
             idle: flags.timeout,
             login: flags.login_timeout,
