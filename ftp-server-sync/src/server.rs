@@ -12,6 +12,7 @@ mod handle;
 mod hooks;
 mod listeners;
 mod mapper;
+mod metrics;
 mod port_mapping;
 mod reading;
 mod refusals;
@@ -21,6 +22,7 @@ mod rights;
 mod sandbox;
 mod sessions;
 mod shares;
+mod shown;
 mod shutdown;
 mod signals;
 mod status;
@@ -65,8 +67,8 @@ use listeners::Listeners;
 use mapper::ServerMapper;
 use reading::{Reload, SettingsReader};
 use sessions::Sessions;
+use shown::ServerShown;
 use signals::{Request, Signals};
-use status::ServerShown;
 use system_check::SystemUsersCheck;
 
 /// A server that listens already, and serves once it [`run`](Self::run)s.
@@ -202,7 +204,8 @@ impl Server {
     }
 
     /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, SIGUSR1 log its
-    /// sessions, and SIGUSR2 end it when its last session has ended. Signals are a matter of the whole process: a library should not call it.
+    /// sessions, and SIGUSR2 end it when its last session has ended. Signals are a matter of the
+    /// whole process: a library should not call it.
     ///
     /// # Errors
     ///

@@ -2,6 +2,7 @@
 
 mod actions;
 mod activity;
+mod allocated;
 mod budget;
 mod busy_upload;
 mod command;

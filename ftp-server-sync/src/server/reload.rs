@@ -115,7 +115,8 @@ impl Server {
     fn apply(&mut self, settings: Settings, on_disk: Evidence) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
-        let settings = self.with_current_sockets(self.with_current_user(settings)?);
+        let settings = self.with_current_socket(self.with_current_user(settings)?);
+        let settings = self.with_current_metrics(settings);
         if settings.run_as.is_none() {
             privileges::check_start(&settings)?;
         }

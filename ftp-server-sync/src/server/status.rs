@@ -1,82 +1,22 @@
 //! What the server shows of itself, and what clients of the status socket order.
 
 use std::fs::DirBuilder;
-use std::io;
-use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
-use ftp_proto::PublicAddress;
 use ftp_proto::text::printable_word;
 use log::{info, warn};
 
-use super::handle::{Handle, Message};
+use super::shown::{Orders, ServerFacts};
 use super::{Server, Shutdown};
-use crate::locks::lock;
-use crate::logging::clock::unix_seconds;
-use crate::logging::lost_lines;
 use crate::logging::system_text::SystemText;
 use crate::privileges;
-use crate::session::{Current, ServerState};
 use crate::settings::{Settings, StatusSocketPlace};
-use crate::status::metrics::MetricsServer;
 use crate::status::reply::StatusOrder;
-use crate::status::service::{PendingAnswer, StatusOrders, StatusService};
-use crate::status::snapshot::{
-    PassivePortsStatus, ServerPhase, ServerStatus, Snapshot, SnapshotSource,
-};
+use crate::status::service::{PendingAnswer, StatusService};
+use crate::status::snapshot::ServerPhase;
 use crate::status::socket::{StatusSocket, is_directory_of_root};
-
-/// The status socket, and the orders of its clients whose answers are due.
-#[derive(Debug)]
-pub(super) struct ServerShown {
-    started: Instant,
-    facts: Arc<Mutex<ServerFacts>>,
-    /// The socket is to be made as the user that the server becomes.
-    opens_as_user: bool,
-    /// It is not served yet.
-    socket: Option<StatusSocket>,
-    service: Option<StatusService>,
-    metrics: Option<MetricsServer>,
-    reloads: Vec<PendingAnswer>,
-    kicks: Vec<Kick>,
-}
-
-/// A session that was asked to end.
-#[derive(Debug)]
-struct Kick {
-    number: u64,
-    /// When the answer says that it has not ended.
-    deadline: Instant,
-    answer: PendingAnswer,
-}
-
-/// What only the main thread knows, for others.
-#[derive(Debug)]
-struct ServerFacts {
-    phase: ServerPhase,
-    listen: Vec<SocketAddr>,
-    sessions_max: u64,
-}
-
-/// Makes snapshots on any thread.
-struct Snapshots {
-    state: Arc<ServerState>,
-    started: Instant,
-    facts: Arc<Mutex<ServerFacts>>,
-}
-
-/// Has the main thread perform orders.
-struct Orders(Handle);
-
-impl StatusOrders for Orders {
-    fn order(&self, order: StatusOrder, answer: PendingAnswer) {
-        self.0.send(Message::Ordered(order, answer));
-    }
-}
 
 impl Server {
     /// Makes the status socket that the settings name. A server whose socket cannot be made serves
@@ -153,11 +93,7 @@ impl Server {
     /// Starts what shows the server's state to others.
     pub(super) fn start_showing(&mut self) {
         self.update_facts();
-        let source: Arc<dyn SnapshotSource> = Arc::new(Snapshots {
-            state: self.state.clone(),
-            started: self.shown.started,
-            facts: self.shown.facts.clone(),
-        });
+        let source = self.shown.source(self.state.clone());
         self.start_metrics(source.clone());
         if let Some(socket) = self.shown.socket.take() {
             let orders = Box::new(Orders(self.handle.clone()));
@@ -168,26 +104,9 @@ impl Server {
         }
     }
 
-    fn start_metrics(&mut self, source: Arc<dyn SnapshotSource>) {
-        let Some(metrics) = &mut self.shown.metrics else {
-            return;
-        };
-        let address = metrics.address();
-        match metrics.start(source) {
-            Ok(()) => info!("metrics at http://{address}/metrics"),
-            Err(error) => warn!("no metrics: {}", SystemText(&error)),
-        }
-        if !address.ip().to_canonical().is_loopback() {
-            info!(
-                "note: --metrics {address}: everyone who reaches this address can read how much \
-                 this server does, though no name; give a port alone for 127.0.0.1"
-            );
-        }
-    }
-
     /// Something has changed that only the main thread knows.
     pub(super) fn update_facts(&self) {
-        let facts = ServerFacts {
+        self.shown.set_facts(ServerFacts {
             phase: match self.shutdown {
                 Shutdown::No => ServerPhase::Serving,
                 Shutdown::Draining => ServerPhase::Draining,
@@ -197,18 +116,12 @@ impl Server {
             },
             listen: self.addresses(),
             sessions_max: self.sessions_max().into(),
-        };
-        *lock(&self.shown.facts) = facts;
+        });
     }
 
-    /// The sockets stay where they are.
-    pub(super) fn with_current_sockets(&self, mut settings: Settings) -> Settings {
-        let current = self.state.current();
-        if settings.metrics != current.settings.metrics {
-            warn!("--metrics has changed: restart the server, whose metrics stay until then");
-            settings.metrics = current.settings.metrics;
-        }
-        let place = &current.settings.status_socket;
+    /// The socket stays where it is.
+    pub(super) fn with_current_socket(&self, mut settings: Settings) -> Settings {
+        let place = &self.state.current().settings.status_socket;
         if settings.status_socket != *place {
             warn!("--status-socket has changed: restart the server, whose socket stays until then");
             settings.status_socket.clone_from(place);
@@ -222,7 +135,7 @@ impl Server {
             StatusOrder::Kick(number) => self.kick(number, answer),
             StatusOrder::Reload => {
                 info!("reloading: {WHO} asks for it");
-                self.shown.reloads.push(answer);
+                self.shown.await_reload(answer);
                 self.reload_settings();
             }
             StatusOrder::Drain => match self.drain(WHO) {
@@ -253,123 +166,9 @@ impl Server {
         };
         info!("ending session {number}, of {client}: {WHO} asks for it");
         self.sessions.kick(number);
-        self.shown.kicks.push(Kick {
-            number,
-            deadline: Instant::now() + KICK_MAX,
-            answer,
-        });
+        self.shown.await_end(number, answer);
     }
-}
-
-impl ServerShown {
-    /// Opens the socket for readers of metrics, if there is to be one.
-    pub(super) fn new(settings: &Settings, now: Instant) -> io::Result<Self> {
-        let metrics = settings.metrics.map(MetricsServer::bind).transpose()?;
-        let facts = ServerFacts {
-            phase: ServerPhase::Serving,
-            listen: Vec::new(),
-            sessions_max: 0,
-        };
-        Ok(Self {
-            started: now,
-            facts: Arc::new(facts.into()),
-            opens_as_user: false,
-            socket: None,
-            service: None,
-            metrics,
-            reloads: Vec::new(),
-            kicks: Vec::new(),
-        })
-    }
-
-    /// When an answer is due.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.kicks.iter().map(|kick| kick.deadline).min()
-    }
-
-    /// Answers orders to end sessions that have not ended.
-    pub(super) fn answer_due(&mut self, now: Instant) {
-        for kick in self.kicks.extract_if(.., |kick| kick.deadline <= now) {
-            let number = kick.number;
-            kick.answer.done(format!(
-                "session {number} was asked to end, and has not ended yet: perhaps it waits for a \
-                 disk or for its client"
-            ));
-        }
-    }
-
-    pub(super) fn on_session_ended(&mut self, number: u64) {
-        for kick in self.kicks.extract_if(.., |kick| kick.number == number) {
-            kick.answer.done(format!("session {number} ends"));
-        }
-    }
-
-    /// The settings were read again, or not.
-    pub(super) fn on_reloaded(&mut self, result: Result<(), &str>) {
-        for answer in self.reloads.drain(..) {
-            match result {
-                Ok(()) => answer.done("reloaded"),
-                Err(problem) => answer.error(problem),
-            }
-        }
-    }
-}
-
-impl SnapshotSource for Snapshots {
-    fn snapshot(&self) -> Snapshot {
-        let current = self.state.current();
-        Snapshot {
-            server: self.server(&current),
-            totals: self.state.counts.totals(lost_lines()),
-            sessions: self.state.records.read(),
-        }
-    }
-}
-
-impl Snapshots {
-    fn server(&self, current: &Current) -> ServerStatus {
-        let settings = &current.settings;
-        let now = Instant::now();
-        let blocked = (self.state.login_throttle).blocked(settings.login_rules(), now);
-        let demand = self.state.pool.demand();
-        let directory = printable_word(settings.directory.as_os_str().as_bytes());
-        let count = |number: usize| number as u64;
-        let facts = lock(&self.facts);
-        ServerStatus {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            unix_seconds: unix_seconds(),
-            uptime_seconds: self.started.elapsed().as_secs(),
-            phase: facts.phase,
-            listen: facts.listen.clone(),
-            directory: directory.to_string(),
-            sessions_max: facts.sessions_max,
-            passive_ports: settings.passive_ports.map(|range| PassivePortsStatus {
-                from: range.first(),
-                to: range.last(),
-                in_use: count(demand.in_use),
-                waiting: count(demand.waiting),
-            }),
-            masquerade_address: public_address(current),
-            blocked_addresses: count(blocked.len()),
-        }
-    }
-}
-
-/// The public address in PASV replies to clients outside.
-fn public_address(current: &Current) -> Option<std::net::IpAddr> {
-    let rules = &current.config.masquerade;
-    let address = match rules.address {
-        Some(PublicAddress::Known(address)) => Some(address),
-        Some(_) => None,
-        None => rules.learned,
-    };
-    address.map(Into::into)
 }
 
 /// In the log.
 const WHO: &str = "a client of the status socket";
-
-/// Sessions end in milliseconds, unless their client does not read its last reply, or a disk does
-/// not answer.
-const KICK_MAX: Duration = Duration::from_secs(2);

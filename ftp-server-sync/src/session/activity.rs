@@ -73,16 +73,6 @@ impl Connection {
     }
 }
 
-/// The size of the next upload, if this line is an ALLO that says it.
-pub(super) fn allocated(line: &[u8]) -> Option<u64> {
-    let (verb, rest) = line.split_at_checked(5)?;
-    if !verb.eq_ignore_ascii_case(b"ALLO ") {
-        return None;
-    }
-    let rest = str::from_utf8(rest).ok()?;
-    rest.split_ascii_whitespace().next()?.parse().ok()
-}
-
 fn direction(request: &TransferRequest) -> Direction {
     match &request.kind {
         TransferKind::Retrieve { .. } => Direction::Download,
@@ -99,24 +89,5 @@ fn offset(request: &TransferRequest) -> u64 {
             ..
         } => offset.get(),
         TransferKind::Store { .. } | TransferKind::List(_) => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::allocated;
-
-    #[test]
-    fn allo_says_the_size() {
-        for (line, expected) in [
-            (&b"ALLO 1000\r\n"[..], Some(1000)),
-            (b"allo 17 R 80\r\n", Some(17)),
-            (b"ALLO x\r\n", None),
-            (b"ALLO", None),
-            (b"ALLO\r\n", None),
-            (b"STOR 5\r\n", None),
-        ] {
-            assert_eq!(allocated(line), expected);
-        }
     }
 }

@@ -14,7 +14,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
-use super::activity::allocated;
+use super::allocated::allocated;
 use super::budget::TurnBudget;
 use super::busy_upload::BusyUpload;
 use super::command::SessionCommand;

@@ -144,7 +144,7 @@ pub enum Activity {
     Idle,
     /// It waits until a passive port is free.
     WaitingForPort {
-        /// For so many seconds.
+        /// For this long, in seconds.
         seconds: f64,
     },
     /// It waits for a data connection, and no transfer command has come.

@@ -48,7 +48,7 @@ fn a_session_is_shown_from_its_greeting_to_its_end() {
     assert_eq!(session.client, client.local_address());
     assert_eq!(session.local, server.address);
     assert_eq!((session.activity, session.tls), (Activity::Login, None));
-    client.command("USER nobody", 331);
+    client.command("USER stranger", 331);
     client.command("PASS wrong", 530);
     client.log_in();
     let session = status.session();

@@ -93,7 +93,7 @@ fn a_server_that_gives_up_rights_has_one_of_its_user() {
     for mode in [0o755, 0o777] {
         let directory = TempDir::new().expect("a temporary directory");
         let socket = directory.path().join("status");
-        let flags = ["--run-as", "nobody", "--status-socket", path(&socket)];
+        let flags = ["--run-as", "daemon", "--status-socket", path(&socket)];
         let setup = Setup::new().flags(&flags);
         let set_mode = |path: &Path, mode| {
             fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
@@ -102,7 +102,7 @@ fn a_server_that_gives_up_rights_has_one_of_its_user() {
         set_mode(setup.directory(), 0o755);
         set_mode(&setup.root(), 0o777);
         let server = setup.program();
-        server.log_with("the server has become nobody");
+        server.log_with("the server has become daemon");
         let found = fs::metadata(&socket).expect("the socket");
         assert_eq!(found.mode() & 0o7777, 0o600);
         assert_ne!(found.uid(), 0);
@@ -116,7 +116,7 @@ fn a_server_that_gives_up_rights_has_one_of_its_user() {
 /// In a state directory of its own, the user can remove it.
 #[test]
 fn the_state_directory_is_given_to_the_user() {
-    let setup = Setup::new().flags(&["--run-as", "nobody"]);
+    let setup = Setup::new().flags(&["--run-as", "daemon"]);
     let directory = TempDir::new().expect("a temporary directory");
     let state = directory.path().join("state");
     let set_mode = |path: &Path, mode| {
