@@ -343,7 +343,6 @@ impl Settings {
             let names = [QUOTA_FILE, QUOTA_FILE_NEW];
             files.extend(names.map(|name| self.state_directory.join(name)));
         }
-        files.extend(self.status_socket.file(self.control_port()));
         // A client that could replace one would have its own program run.
         let programs = self.hooks.programs();
         files.extend(programs.map(|(_, program)| program.to_owned()));

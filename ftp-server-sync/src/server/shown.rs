@@ -1,5 +1,5 @@
-//! What shows the server's state on other threads, and the answers that clients of the status socket
-//! wait for.
+//! What shows the server's state on other threads, and the answers that clients of the status
+//! socket wait for.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -107,6 +107,7 @@ impl Connection {
             }
             _ => {}
         }
+        self.note_doing();
         Some(Outcome::File(result))
     }
 

@@ -9,8 +9,8 @@ use crate::status::record::{Doing, TransferRecord};
 use crate::status::snapshot::Direction;
 
 impl Connection {
-    /// The turn is over.
-    pub(super) fn note_doing(&mut self) {
+    /// Nothing is being performed by now.
+    pub(super) fn note_doing(&self) {
         let doing = match self.data.activity() {
             _ if self.is_performing() => return,
             DataActivity::Idle => Doing::Nothing,

@@ -338,6 +338,8 @@ impl Connection {
         } else if opens_port && let Some(offer) = self.session.passive_offer() {
             self.log.announcement(offer);
             self.record.set_announced(*offer);
+            // Before the reply is sent.
+            self.note_doing();
         }
     }
 

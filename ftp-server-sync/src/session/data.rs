@@ -323,6 +323,7 @@ impl Connection {
         }
         self.report_transfer(&transfer.request, &facts, result);
         self.data.finish(result, transfer.is_upload(), now);
+        self.note_doing();
         let transfer = transfer.id();
         self.answer(Outcome::TransferEnded { transfer, result });
     }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::chown;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,7 @@ use crate::support::data::drain;
 use crate::support::file_contents::noise;
 use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
+use crate::support::status_client::StatusClient;
 use crate::support::wait::wait_until;
 
 /// A server with certificate files, to which a client does what clients do.
@@ -29,14 +31,23 @@ fn the_listed_system_calls_suffice() {
     }
     let flags = "-n localhost --sync --free-space-min 1 --umask 027 --hide hidden --local-time";
     let flags: Vec<&str> = flags.split_whitespace().collect();
+    let socket = setup.directory().join("status");
+    // One that is left behind is replaced.
+    drop(UnixListener::bind(&socket).expect("a socket"));
+    give(&socket);
+    give(setup.directory());
+    let setup = setup.flags(&["--status-socket", path(&socket)]);
     let server = confined(setup.flags(&certificate.flags()).flags(&flags), &[]);
     server.log_with("localhost resolves to");
     let mut client = server.client();
     use_files(&mut client);
     use_data_connections(&mut client);
     use_tls(&server);
+    let mut status = StatusClient::connect(&socket);
+    wait_until("the others have ended", || status.who().sessions.len() == 1);
     server.signal(Signal::USR1);
-    server.log_with("sessions");
+    server.log_with("1 session");
+    assert_eq!(status.error("kick 2"), "no session has the number 2");
     server.signal(Signal::HUP);
     server.log_with("reloaded the settings");
     // The certificate's files are looked at, and read again.

@@ -90,6 +90,51 @@ fn a_small_download_is_not_registered_with_the_poll() {
     assert!(registered < count, "{registered} for {count} downloads");
 }
 
+/// What a session notes of itself, for others to see, costs no call.
+#[test]
+fn commands_and_small_downloads_make_few_calls() {
+    let (traced, mut client) = Traced::of("trace=%net,%desc,%file");
+    client.command("TYPE I", 200);
+    let count = 20;
+    for _ in 0..count {
+        client.command("NOOP", 200);
+    }
+    client.command("SIZE small", 213);
+    for _ in 0..count {
+        let data = connect(client.extended_passive());
+        client.command("RETR small", 150);
+        assert_eq!(drain(data), SMALL_BYTES);
+        client.expect(226);
+    }
+    client.command("QUIT", 221);
+    let mut calls = traced.end();
+    let login = calls.iter().position(|call| call.text.contains("\"230 "));
+    calls.drain(..login.expect("a login"));
+    let session = calls[0].thread.clone();
+    // How often it waits, and reads in vain, depends on the client.
+    let depends = |call: &Call| ["epoll_wait", "recvfrom"].contains(&&*call.name);
+    calls.retain(|call| call.thread == session && !depends(call));
+    let size = calls.iter().position(|call| call.text.contains("\"213 "));
+    let (noops, downloads) = calls.split_at(size.expect("the reply to SIZE"));
+    let of_network = [
+        "sendto",
+        "sendmsg",
+        "getsockname",
+        "getpeername",
+        "getsockopt",
+    ];
+    let made = |calls: &[Call], name| calls.iter().filter(|call| call.name == name).count();
+    let made = |calls| of_network.map(|name| made(calls, name));
+    // The reply to the login, and to TYPE.
+    assert_eq!(made(noops), [count + 2, 0, 0, 0, 0], "{noops:#?}");
+    // Of each download: 229, 150, the end of the data, 226; and the number of the port.
+    let all = made(downloads);
+    assert_eq!((all[2], all[3], all[4]), (count, 0, 0), "{downloads:#?}");
+    // After the others: the reply to SIZE, and the end of the session.
+    let most = count * CALLS_PER_DOWNLOAD + 10;
+    assert!(downloads.len() <= most, "{} calls", downloads.len());
+}
+
 /// That the shared directory is still the one at its path takes one call for each operation, none
 /// for its blocks, and one more before an upload is confirmed.
 #[test]
@@ -127,6 +172,7 @@ struct Traced {
 /// A call that has returned something.
 #[derive(Debug)]
 struct Call {
+    thread: String,
     name: String,
     result: usize,
     text: String,
@@ -134,13 +180,18 @@ struct Call {
 
 impl Traced {
     fn new() -> (Self, Client) {
+        Self::of(CALLS)
+    }
+
+    /// These calls, in strace's words, are traced.
+    fn of(calls: &str) -> (Self, Client) {
         let setup = Setup::new();
         let directory = TempDir::new().expect("a temporary directory");
         let (root, trace) = (setup.root(), directory.path().join("trace"));
         fs::write(root.join("file"), noise(FILE_BYTES)).expect("a file");
         fs::write(root.join("small"), noise(SMALL_BYTES)).expect("a file");
         // With -D the server is our child, and strace its companion.
-        let options = ["-D", "-f", "-q", "-s", "1000", "-e", CALLS, "-o"];
+        let options = ["-D", "-f", "-q", "-s", "1000", "-e", calls, "-o"];
         let strace = [&["strace"], &options[..], &[path(&trace)]].concat();
         let setup = setup.wrapped(|serve| process::prefixed(&strace, &serve));
         let server = setup.program();
@@ -208,6 +259,7 @@ fn parse(trace: &str) -> Vec<Call> {
             .and_then(|(_, result)| result.parse().ok());
         if let Some(result) = result {
             calls.push(Call {
+                thread: thread.to_owned(),
                 name: name.to_owned(),
                 result,
                 text,
@@ -221,5 +273,7 @@ const CALLS: &str =
     "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv,epoll_ctl,%file";
 
 const FILE_BYTES: usize = 300_000;
+/// But for waits, and reads of the control connection.
+const CALLS_PER_DOWNLOAD: usize = 24;
 /// Fits into the socket's buffer.
 const SMALL_BYTES: usize = 1000;
