@@ -111,10 +111,8 @@ fn is_like(line: &str, pattern: &str) -> bool {
 #[track_caller]
 fn assert_like(screen: &str, patterns: &[&str]) {
     let lines: Vec<&str> = screen.trim_end_matches('\n').split('\n').collect();
-    let pairs = lines.iter().zip(patterns);
-    let are_like = pairs
-        .map(|(line, pattern)| is_like(line, pattern))
-        .all(|is| is);
+    let mut pairs = lines.iter().zip(patterns);
+    let are_like = pairs.all(|(line, pattern)| is_like(line, pattern));
     assert!(are_like && lines.len() == patterns.len(), "{screen}");
 }
 
