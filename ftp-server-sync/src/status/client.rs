@@ -17,10 +17,11 @@ mod watch;
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
 
+use crate::status::snapshot::Snapshot;
 use connection::StatusConnection;
 use rates::Rates;
 use reply::{Answer, SnapshotAnswer};
@@ -52,7 +53,9 @@ pub fn perform(
                 (true, false) => watch_table(connection, show),
                 (true, true) => repeat(&mut connection, &mut |answer| show(&json_line(answer))),
                 (false, true) => ask_who(&mut connection, &mut |answer| show(&json_text(answer))),
-                (false, false) => ask_who(&mut connection, &mut |answer| show(&once(answer))),
+                (false, false) => ask_who(&mut connection, &mut |answer| {
+                    show(&once(answer, &Rates::default()))
+                }),
             };
         }
         ClientTask::Kick(number) => format!("kick {number}"),
@@ -88,11 +91,15 @@ fn watch_table(
         };
         return watch::run(&mut read).map_err(ClientFailure::Unreachable);
     }
-    let mut is_first = true;
+    let mut last: Option<(Snapshot, Instant)> = None;
     repeat(&mut connection, &mut |answer| {
-        let blank = if is_first { "" } else { "\n" };
-        is_first = false;
-        show(&format!("{blank}{}", once(answer)))
+        let now = Instant::now();
+        let rates = last.as_ref().map_or_else(Rates::default, |(old, at)| {
+            Rates::between(old, &answer.snapshot, now.duration_since(*at).as_secs_f64())
+        });
+        let blank = if last.is_none() { "" } else { "\n" };
+        last = Some((answer.snapshot.clone(), now));
+        show(&format!("{blank}{}", once(answer, &rates)))
     })
 }
 
@@ -129,9 +136,9 @@ fn unexpected(connection: &StatusConnection) -> ClientFailure {
 }
 
 /// The table for the terminal that standard output is, or for a program.
-fn once(answer: &SnapshotAnswer) -> String {
+fn once(answer: &SnapshotAnswer, rates: &Rates) -> String {
     match terminal_width() {
-        Some(width) => table::text(&answer.snapshot, &Rates::default(), width),
+        Some(width) => table::text(&answer.snapshot, rates, width),
         None => plain::text(&answer.snapshot),
     }
 }
