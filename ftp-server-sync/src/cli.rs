@@ -12,6 +12,7 @@ use crate::nat::rules::{self, RulesKind};
 use crate::net::passed_sockets::PassedSockets;
 use crate::probe::ProbeRequest;
 use crate::settings::{Listen, Settings};
+use crate::status::ClientRequest;
 use environment::Environment;
 pub use environment::environment_notes;
 pub use error::FlagError;
@@ -38,6 +39,7 @@ mod probe_flags;
 mod process_start;
 mod reexec;
 mod resolve;
+mod status_flags;
 mod values;
 
 /// With the commit that was built, as `build.rs` has found it.
@@ -71,6 +73,8 @@ pub enum Invocation {
     Rules(Box<Settings>, RulesKind),
     /// Look at an FTP server as its clients do, and serve nothing.
     Probe(Box<ProbeRequest>),
+    /// Ask a server that runs, and serve nothing.
+    AskServer(Box<ClientRequest>),
     /// Print the hash of a new password, as [`new_password_hash`] returns it, and serve nothing.
     HashPassword,
     /// Print this text and succeed.
@@ -141,6 +145,11 @@ impl CommandLine {
             return Ok(Invocation::Probe(Box::new(request)));
         }
         probe_flags::refuse_without_probe(&given)?;
+        if status_flags::order_flag(&given).is_some() {
+            let request = status_flags::request(&table, given, &self.environment)?;
+            return Ok(Invocation::AskServer(Box::new(request)));
+        }
+        status_flags::refuse_without_who(&given)?;
         let (variables, switched_off) = self.environment.flags()?;
         given = given.over(variables);
         if let Some(config) = given.find("--config") {
@@ -191,6 +200,7 @@ impl CommandLine {
             Invocation::Rules(..) => "--rules",
             Invocation::Recount(_) => "--recount",
             Invocation::Probe(_) => "--probe",
+            Invocation::AskServer(_) => "--who",
             Invocation::HashPassword => "--hash-password",
             Invocation::Help(_) => "--help",
             Invocation::Version(_) => "--version",

@@ -42,6 +42,7 @@
 //! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
 //! | `privileges` | the rights of this process, and how it gives them up |
 //! | [`status`] | what the server is doing: its sessions and counts at one moment |
+//! | `status/client`, `status/metrics` | `--who` and orders; metrics over HTTP |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what; `accounts/users_file` reads the users file |
 //! | `accounts/similar` | "did you mean": the name that a wrong one probably stands for |

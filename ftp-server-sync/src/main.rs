@@ -10,6 +10,7 @@ use ftp_server_sync::cli::{self, CommandLine, Invocation, ProcessStart};
 use ftp_server_sync::probe::{self, ProbeRequest, ProbeVerdict};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
+use ftp_server_sync::status::{self, ClientFailure, ClientRequest};
 use ftp_server_sync::{
     HookHelpers, PassedSockets, Server, ServiceManager, StderrWriter, enter_sandbox,
     is_hook_helper, refuse_inetd_client, run_hook_helper, start_hook_helpers,
@@ -21,6 +22,9 @@ const PROGRAM: &str = "ftp-server-sync";
 
 /// A check, or a look from outside, has found that some clients would fail.
 const CLIENTS_FAIL: u8 = 1;
+
+/// A server that runs refuses what it was asked for.
+const ORDER_REFUSED: u8 = 1;
 
 /// A flag is wrong, or the server cannot start, or the one to look at cannot be reached.
 const CANNOT_START: u8 = 2;
@@ -50,6 +54,7 @@ fn run(mut start: ProcessStart, stderr: &StderrWriter) -> ExitCode {
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
         Ok(Invocation::Recount(settings)) => recount(&settings, stderr),
         Ok(Invocation::Probe(request)) => probe(&request, stderr),
+        Ok(Invocation::AskServer(request)) => ask_server(&request, stderr),
         Ok(Invocation::HashPassword) => match cli::new_password_hash() {
             Ok(hash) => print(&hash),
             Err(error) => cannot_start(&error, stderr),
@@ -186,6 +191,25 @@ fn probe(request: &ProbeRequest, stderr: &StderrWriter) -> ExitCode {
         Ok(ProbeVerdict::Fine) => ExitCode::SUCCESS,
         Ok(ProbeVerdict::ClientsFail) => ExitCode::from(CLIENTS_FAIL),
         Err(problem) => cannot_start(&problem, stderr),
+    }
+}
+
+fn ask_server(request: &ClientRequest, stderr: &StderrWriter) -> ExitCode {
+    // It ends when the reader has closed the pipe, which is no failure.
+    let mut show = |text: &str| {
+        let mut stdout = io::stdout();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .is_ok()
+    };
+    match status::perform(request, &mut show) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure @ ClientFailure::Refused(_)) => {
+            print_error(&failure, stderr);
+            ExitCode::from(ORDER_REFUSED)
+        }
+        Err(failure) => cannot_start(&failure, stderr),
     }
 }
 

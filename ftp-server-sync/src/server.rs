@@ -12,6 +12,7 @@ mod handle;
 mod hooks;
 mod listeners;
 mod mapper;
+mod metrics;
 mod port_mapping;
 mod reading;
 mod refusals;
@@ -202,6 +203,7 @@ impl Server {
             listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
         }
         let transfer_log = transfer_log::open(&settings)?;
+        let shown = ServerShown::new(&settings, now)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = RepeatedEvents::new(Some(waker.clone()));
         let (sender, messages) = unbounded();
@@ -242,7 +244,7 @@ impl Server {
             quotas: QuotaKeeper::default(),
             service_manager: ServiceManager::default(),
             single_client: None,
-            shown: ServerShown::new(now),
+            shown,
             shutdown: Shutdown::No,
         })
     }

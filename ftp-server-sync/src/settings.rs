@@ -22,7 +22,7 @@ pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
@@ -104,6 +104,8 @@ pub struct Settings {
     pub state_directory: PathBuf,
     /// The socket at which the server says what it is doing.
     pub status_socket: StatusSocketPlace,
+    /// The socket for readers of metrics.
+    pub metrics: Option<SocketAddr>,
     /// The public address in passive mode replies; `None`: the address that the client connected
     /// to.
     pub masquerade_address: Option<AddressSource>,

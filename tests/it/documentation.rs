@@ -122,6 +122,27 @@ fn the_shown_check_is_printed() {
     }
 }
 
+/// The same of `--who`, and all metrics are in the table.
+#[test]
+fn what_the_status_page_shows_is_printed() {
+    let golden = |name: &str| read(&root().join("ftp-server-sync/tests/status").join(name));
+    let page = read(&root().join("ftp-server-sync/docs/status.md"));
+    let is_table = |block: &String| block.starts_with("ftp-server-sync 0.1.0, pid ");
+    let table = blocks(&page, "text").find(is_table).expect("a table");
+    assert_eq!(golden("table-80.txt").trim_end(), table);
+    let page = page.replace("`…_", "`ftp_server_sync_passive_ports_");
+    let metrics = golden("metrics.txt");
+    let types = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: Vec<&str> = types.filter_map(|rest| rest.split(' ').next()).collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let is_named = [format!("`{name}`"), format!("`{name}{{")];
+        assert!(is_named.iter().any(|name| page.contains(name)), "{name}");
+    }
+}
+
 /// The library's front page speaks of types and functions that exist, in it or in its test kit.
 #[test]
 fn the_library_has_what_its_page_names() {
@@ -216,6 +237,17 @@ impl Place {
                 finished.text().contains("port 1: connection refused"),
                 "{context}\n{}",
                 finished.text()
+            );
+            return;
+        }
+        if words.iter().any(|word| word == "--who") {
+            // In a directory without a server.
+            words.extend(["--status-socket".to_owned(), self.here("/srv/ftp/socket")]);
+            let finished = process::run(&mut server::command(&words), SECONDS_MAX);
+            let text = finished.text();
+            assert!(
+                text.contains("there is no such socket"),
+                "{context}\n{text}"
             );
             return;
         }

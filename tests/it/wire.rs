@@ -59,5 +59,6 @@ mod turns;
 mod upload_limits;
 mod users;
 mod version;
+mod who;
 mod without_netlink;
 mod xferlog;

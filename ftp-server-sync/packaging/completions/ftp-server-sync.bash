@@ -2,7 +2,7 @@
 
 _ftp_server_sync() {
     local word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD - 1]}
-    local flags=' --interface --port --inetd --directory --hide --local-time --write --umask --broken-uploads --sync --run-as --username --password --password-file --anonymous --users --system-users --create-home --ascii --encoding --masquerade-address --masquerade-address-map --masquerade-client --masquerade-refresh --local-networks --passive-ports --outer-ports --outer-port --port-mapping --port-mapping-interface --port-mapping-anonymous --trust-gateway --tls --certfile --keyfile --tls-control-required --tls-data-required --tls-implicit --tls-require-resumption --tls-require-close-notify --gateway-resumption --client-ca --max-cons --max-cons-per-ip --allow --deny --max-login-attempts --login-delay --block-after --block-time --login-timeout --timeout --passive-timeout --data-timeout --rate-in --rate-out --max-upload-size --free-space-min --shutdown-grace --permit-foreign-addresses --permit-privileged-ports --deny-commands --sandbox --on-upload --on-event --hook-timeout --banner --debug --log-level --log-format --log-file --xferlog --config --check --recount --rules --hash-password --probe --write-test --version --help '
+    local flags=' --interface --port --inetd --directory --hide --local-time --write --umask --broken-uploads --sync --run-as --username --password --password-file --anonymous --users --system-users --create-home --ascii --encoding --masquerade-address --masquerade-address-map --masquerade-client --masquerade-refresh --local-networks --passive-ports --outer-ports --outer-port --port-mapping --port-mapping-interface --port-mapping-anonymous --trust-gateway --tls --certfile --keyfile --tls-control-required --tls-data-required --tls-implicit --tls-require-resumption --tls-require-close-notify --gateway-resumption --client-ca --max-cons --max-cons-per-ip --allow --deny --max-login-attempts --login-delay --block-after --block-time --login-timeout --timeout --passive-timeout --data-timeout --rate-in --rate-out --max-upload-size --free-space-min --shutdown-grace --permit-foreign-addresses --permit-privileged-ports --deny-commands --sandbox --on-upload --on-event --hook-timeout --status-socket --metrics --who --watch --json --kick --stop --reload --drain --banner --debug --log-level --log-format --log-file --xferlog --config --check --recount --rules --hash-password --probe --write-test --version --help '
     COMPREPLY=()
     # "--flag=value" is three words.
     if [ "$word" = "=" ]; then
@@ -11,7 +11,7 @@ _ftp_server_sync() {
         flag=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     case $flag in
-        -i | --interface | -p | --port | --hide | --umask | -u | --username | -P | --password | -n | --masquerade-address | --masquerade-address-map | --masquerade-client | --masquerade-refresh | --local-networks | -r | --passive-ports | --outer-ports | --outer-port | --port-mapping-interface | --trust-gateway | --tls-implicit | --max-cons | --max-cons-per-ip | --allow | --deny | --max-login-attempts | --login-delay | --block-after | --block-time | --login-timeout | --timeout | --passive-timeout | --data-timeout | --rate-in | --rate-out | --max-upload-size | --free-space-min | --shutdown-grace | --deny-commands | --hook-timeout | --banner | --probe)
+        -i | --interface | -p | --port | --hide | --umask | -u | --username | -P | --password | -n | --masquerade-address | --masquerade-address-map | --masquerade-client | --masquerade-refresh | --local-networks | -r | --passive-ports | --outer-ports | --outer-port | --port-mapping-interface | --trust-gateway | --tls-implicit | --max-cons | --max-cons-per-ip | --allow | --deny | --max-login-attempts | --login-delay | --block-after | --block-time | --login-timeout | --timeout | --passive-timeout | --data-timeout | --rate-in | --rate-out | --max-upload-size | --free-space-min | --shutdown-grace | --deny-commands | --hook-timeout | --metrics | --kick | --banner | --probe)
             ;;
         -d | --directory)
             compopt -o filenames 2>/dev/null
@@ -23,7 +23,7 @@ _ftp_server_sync() {
         --run-as)
             mapfile -t COMPREPLY < <(compgen -u -- "$word")
             ;;
-        --password-file | --users | --certfile | --keyfile | --client-ca | --on-upload | --on-event | --log-file | --xferlog | --config)
+        --password-file | --users | --certfile | --keyfile | --client-ca | --on-upload | --on-event | --status-socket | --log-file | --xferlog | --config)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             ;;

@@ -24,7 +24,7 @@ pub(super) struct Environment {
     /// The same for a server that becomes another user: that one has no right to root's home.
     pub(super) system_state_directory: PathBuf,
     /// Where systemd lets the service have sockets.
-    runtime_directory: Option<PathBuf>,
+    pub(super) runtime_directory: Option<PathBuf>,
     /// The time zone of this process, if it is not that of the machine.
     pub(super) time_zone: Option<OsString>,
 }
@@ -72,8 +72,21 @@ impl Environment {
 
     /// The variables as flags, and the switches that they switch off in weaker sources.
     pub(super) fn flags(&self) -> Result<(GivenFlags, Vec<Flag>), FlagError> {
+        self.flags_that(|_| true)
+    }
+
+    /// Only those of these names; what is wrong with others does not matter.
+    pub(super) fn some_flags(&self, long_names: &[&str]) -> Result<GivenFlags, FlagError> {
+        let (given, _) = self.flags_that(|flag| long_names.contains(&flag.long))?;
+        Ok(given)
+    }
+
+    fn flags_that(
+        &self,
+        is_wanted: impl Fn(&Flag) -> bool,
+    ) -> Result<(GivenFlags, Vec<Flag>), FlagError> {
         let (mut given, mut off) = (GivenFlags::default(), Vec::new());
-        for (flag, value) in &self.flags {
+        for (flag, value) in self.flags.iter().filter(|(flag, _)| is_wanted(flag)) {
             let place = || Some(variable_name(flag));
             let separator = if flag.is_path() { b':' } else { b',' };
             match (flag.placeholder, value.to_str()) {

@@ -120,6 +120,11 @@ pub(super) fn conflict(other: &str) -> String {
     format!("{other} is given too; give only one of them")
 }
 
+/// The flag has no meaning beside `order`, which asks a server that runs.
+pub(super) fn not_with_order(order: &str) -> String {
+    format!("means nothing with {order}, which asks a server that runs; leave it out")
+}
+
 pub(super) const EMPTY_ENTRY: &str = "an entry of the list is empty; leave the comma out";
 pub(super) const NOT_TEXT: &str = "the value is not UTF-8 text";
 pub(super) const NO_VALUE: &str = "takes no value; write the name alone";

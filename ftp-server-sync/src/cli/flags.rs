@@ -2,7 +2,7 @@
 //! default.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -309,6 +309,33 @@ pub(super) struct Flags {
     /// [status-PORT.socket in the runtime or state directory]
     #[argh(option, arg_name = "PATH", from_str_fn(values::path))]
     pub(super) status_socket: Option<PathBuf>,
+    /// serve metrics for Prometheus at /metrics, and /healthz, on this address over HTTP; a port
+    /// alone is one of 127.0.0.1
+    #[argh(option, arg_name = "PORT|ADDR:PORT", from_str_fn(values::metrics))]
+    pub(super) metrics: Option<SocketAddr>,
+    /// serve nothing, but show who is connected to the server that runs; goes with --status-socket,
+    /// --config or --port where several run; exit code 2 if none answers
+    #[argh(switch)]
+    #[expect(dead_code, reason = "read before values are parsed")]
+    who: bool,
+    /// with --who: again each second, on a terminal as a table that stays in its place
+    #[argh(switch)]
+    pub(super) watch: bool,
+    /// with --who: as JSON, with --watch one line each second
+    #[argh(switch)]
+    pub(super) json: bool,
+    /// end the session with this number of the server that runs
+    #[argh(option, arg_name = "N", from_str_fn(values::session_number))]
+    pub(super) kick: Option<u64>,
+    /// end the server that runs, as SIGTERM does
+    #[argh(switch)]
+    pub(super) stop: bool,
+    /// have the server that runs read its settings again, as SIGHUP does
+    #[argh(switch)]
+    pub(super) reload: bool,
+    /// end the server that runs after its last session, and let no new session start
+    #[argh(switch)]
+    pub(super) drain: bool,
     /// the text that greets clients [FTP server ready.]
     #[argh(option, arg_name = "TEXT", from_str_fn(values::banner))]
     pub(super) banner: Option<String>,
@@ -417,12 +444,19 @@ impl Flag {
     pub(super) fn is_for_command_line_only(&self) -> bool {
         let flags = [
             "--check",
+            "--drain",
             "--hash-password",
             "--help",
+            "--json",
+            "--kick",
             "--probe",
             "--recount",
+            "--reload",
             "--rules",
+            "--stop",
             "--version",
+            "--watch",
+            "--who",
             "--write-test",
         ];
         flags.contains(&self.long)

@@ -125,6 +125,11 @@ impl GivenFlags {
         self.0.retain(|given| !flags.contains(&given.flag));
     }
 
+    /// Removes all but these.
+    pub(super) fn keep(&mut self, long_names: &[&str]) {
+        self.0.retain(|given| long_names.contains(&given.flag.long));
+    }
+
     /// The typed flags.
     pub(super) fn parse(&self) -> Result<Flags, FlagError> {
         // Each flag is parsed alone first: argh does not say which of several it refuses.

@@ -116,11 +116,12 @@ fn entry(flag: &Flag) -> String {
 pub(super) const WIDTH: usize = 80;
 pub(super) const COLUMN: usize = 32;
 /// The headings of the help, each with the flag that it stands before.
-pub(super) const SECTIONS: [(&str, &str); 5] = [
+pub(super) const SECTIONS: [(&str, &str); 6] = [
     ("What is served, and to whom", "--interface"),
     ("Behind a NAT router", "--masquerade-address"),
     ("TLS", "--tls"),
     ("Limits", "--max-cons"),
+    ("A server that runs", "--status-socket"),
     ("Other flags", "--banner"),
 ];
 const EPILOGUE: &str = "

@@ -13,6 +13,7 @@ pub(super) mod users;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::path::{self, PathBuf};
 
 use ftp_proto::DeniedCommands;
@@ -58,6 +59,7 @@ pub(super) fn settings(
         state_directory: environment.state_directory(flags.run_as.is_some()),
         local_time: time_zone::local_time(&flags, given, environment)?,
         status_socket: status_socket(&flags, environment),
+        metrics: metrics(&flags, given)?,
         sources: sources(&flags, given),
         password_source: users::password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
@@ -174,6 +176,25 @@ fn check_access(flags: &Flags, given: &GivenFlags) -> Result<(), FlagError> {
         }
         None => Ok(()),
     }
+}
+
+/// Where metrics are read. A passive port that is taken would be missing in the range.
+fn metrics(flags: &Flags, given: &GivenFlags) -> Result<Option<SocketAddr>, FlagError> {
+    let flag = "--metrics";
+    let port = flags.metrics.map_or(0, |address| address.port());
+    if port != 0 && port == flags.port {
+        let problem = "is the control port already; give another port";
+        return Err(given.refuse_beside(flag, "--port", problem));
+    }
+    if port != 0
+        && flags
+            .passive_ports
+            .is_some_and(|range| range.contains(port))
+    {
+        let problem = "is one of --passive-ports; give a port outside of them";
+        return Err(given.refuse_beside(flag, "--passive-ports", problem));
+    }
+    Ok(flags.metrics)
 }
 
 /// Each certificate with its key.

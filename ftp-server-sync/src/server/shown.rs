@@ -1,6 +1,7 @@
 //! What shows the server's state on other threads, and the answers that clients of the status
 //! socket wait for.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,8 @@ use crate::locks::lock;
 use crate::logging::clock::unix_seconds;
 use crate::logging::lost_lines;
 use crate::session::{Current, ServerState};
+use crate::settings::Settings;
+use crate::status::metrics::MetricsServer;
 use crate::status::reply::StatusOrder;
 use crate::status::service::{PendingAnswer, StatusOrders, StatusService};
 use crate::status::snapshot::{
@@ -31,6 +34,7 @@ pub(super) struct ServerShown {
     /// It is not served yet.
     pub(super) socket: Option<StatusSocket>,
     pub(super) service: Option<StatusService>,
+    pub(super) metrics: Option<MetricsServer>,
     reloads: Vec<PendingAnswer>,
     kicks: Vec<Kick>,
 }
@@ -69,21 +73,24 @@ impl StatusOrders for Orders {
 }
 
 impl ServerShown {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Opens the socket for readers of metrics, if there is to be one.
+    pub(super) fn new(settings: &Settings, now: Instant) -> io::Result<Self> {
+        let metrics = settings.metrics.map(MetricsServer::bind).transpose()?;
         let facts = ServerFacts {
             phase: ServerPhase::Serving,
             listen: Vec::new(),
             sessions_max: 0,
         };
-        Self {
+        Ok(Self {
             started: now,
             facts: Arc::new(facts.into()),
             opens_as_user: false,
             socket: None,
             service: None,
+            metrics,
             reloads: Vec::new(),
             kicks: Vec::new(),
-        }
+        })
     }
 
     /// Where snapshots of this server come from.

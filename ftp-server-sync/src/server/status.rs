@@ -94,7 +94,7 @@ impl Server {
     pub(super) fn start_showing(&mut self) {
         self.update_facts();
         let source = self.shown.source(self.state.clone());
-        // What else shows snapshots, such as metrics, starts here with a clone of `source`.
+        self.start_metrics(source.clone());
         if let Some(socket) = self.shown.socket.take() {
             let orders = Box::new(Orders(self.handle.clone()));
             match StatusService::start(socket, source, orders) {

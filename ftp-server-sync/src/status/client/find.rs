@@ -1,0 +1,199 @@
+//! Where the status socket of the only server is, if no flag names it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use ftp_proto::text::printable_word;
+
+use crate::logging::system_text::SystemText;
+
+/// What was found in the directories.
+#[derive(Default)]
+struct Search {
+    answering: Vec<(PathBuf, UnixStream)>,
+    /// Sockets and directories that this user may not use.
+    denied: Vec<PathBuf>,
+}
+
+/// Connects to the only server whose socket is in these directories.
+///
+/// # Errors
+///
+/// Where there is none, or are several: what to do then.
+pub(super) fn find(
+    directories: &[PathBuf],
+    port: Option<u16>,
+) -> Result<(PathBuf, UnixStream), String> {
+    let mut search = Search::default();
+    let directories = distinct(directories);
+    for directory in &directories {
+        search.look_into(directory, port);
+    }
+    match search.answering.len() {
+        1 => Ok(search.answering.remove(0)),
+        0 => Err(search.nothing(&directories, port)),
+        _ => Err(search.several()),
+    }
+}
+
+/// What is there under two names is looked at once.
+fn distinct(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let mut known = BTreeSet::new();
+    let is_new = |directory: &&PathBuf| {
+        let place = fs::canonicalize(directory).unwrap_or_else(|_| (*directory).clone());
+        known.insert(place)
+    };
+    directories.iter().filter(is_new).cloned().collect()
+}
+
+impl Search {
+    fn look_into(&mut self, directory: &Path, port: Option<u16>) {
+        let sockets = match port {
+            Some(port) => vec![directory.join(format!("{PREFIX}{port}{SUFFIX}"))],
+            None => match sockets(directory) {
+                Ok(sockets) => sockets,
+                Err(error) => {
+                    if error.kind() == ErrorKind::PermissionDenied {
+                        self.denied.push(directory.to_owned());
+                    }
+                    return;
+                }
+            },
+        };
+        for socket in sockets {
+            match UnixStream::connect(&socket) {
+                Ok(stream) => self.answering.push((socket, stream)),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    self.denied.push(socket);
+                }
+                // A server that was killed leaves its socket behind.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn nothing(&self, directories: &[PathBuf], port: Option<u16>) -> String {
+        let port = port.map_or("PORT".to_owned(), |port| port.to_string());
+        let mut text = format!(
+            "no server answers at {PREFIX}{port}{SUFFIX} in {}",
+            list(directories)
+        );
+        if !self.denied.is_empty() {
+            let denied = list(&self.denied);
+            text.push_str(&format!("; {denied}: {DENIED}"));
+        }
+        text.push_str("; --status-socket PATH names the socket of a server that has it elsewhere");
+        text
+    }
+
+    fn several(&self) -> String {
+        let paths: Vec<PathBuf> = self
+            .answering
+            .iter()
+            .map(|(path, _)| path.clone())
+            .collect();
+        let first = shown(&paths[0]);
+        format!(
+            "several servers answer: {}; choose one, such as --status-socket {first}",
+            list(&paths)
+        )
+    }
+}
+
+/// The sockets of servers in a directory, in the order of their names.
+fn sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(directory)?.take(ENTRIES_MAX) {
+        let name = entry?.file_name();
+        let name = name.as_bytes();
+        if name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes()) {
+            sockets.push(directory.join(std::ffi::OsStr::from_bytes(name)));
+        }
+    }
+    sockets.sort();
+    Ok(sockets)
+}
+
+/// What an error of a connection means, and what to do.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            "there is no such socket; is the server running, with this --status-socket?".to_owned()
+        }
+        ErrorKind::ConnectionRefused => {
+            "no server listens there; it has ended, and left the file behind".to_owned()
+        }
+        ErrorKind::PermissionDenied => DENIED.to_owned(),
+        _ => SystemText(error).to_string(),
+    }
+}
+
+/// Paths as a text.
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| shown(path)).collect();
+    paths.join(", ")
+}
+
+pub(super) fn shown(path: &Path) -> String {
+    printable_word(path.as_os_str().as_bytes())
+}
+
+const DENIED: &str = "permission denied, run this as the server's user or as root";
+const PREFIX: &str = "status-";
+const SUFFIX: &str = ".socket";
+/// More than these directories ever have.
+const ENTRIES_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn the_only_server_that_answers_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let directories = [directory.path().to_owned(), place("."), place("absent")];
+        let error = find(&directories, None).unwrap_err();
+        assert_eq!(
+            error,
+            format!(
+                "no server answers at status-PORT.socket in {0}, {0}/absent; \
+                 --status-socket PATH names the socket of a server that has it elsewhere",
+                directory.path().display()
+            )
+        );
+        drop(UnixListener::bind(place("status-1.socket")).unwrap());
+        let _other = UnixListener::bind(place("other.socket")).unwrap();
+        assert!(find(&directories, None).is_err());
+        let _first = UnixListener::bind(place("status-21.socket")).unwrap();
+        let found = find(&directories, None).unwrap().0;
+        assert_eq!(found, place("status-21.socket"));
+        let _second = UnixListener::bind(place("status-2121.socket")).unwrap();
+        let error = find(&directories, None).unwrap_err();
+        let path = directory.path().display();
+        assert_eq!(
+            error,
+            format!(
+                "several servers answer: {path}/status-21.socket, {path}/status-2121.socket; \
+                 choose one, such as --status-socket {path}/status-21.socket"
+            )
+        );
+        let found = find(&directories, Some(2121)).unwrap().0;
+        assert_eq!(found, place("status-2121.socket"));
+        let error = find(&directories, Some(22)).unwrap_err();
+        assert!(error.starts_with("no server answers at status-22.socket in "));
+    }
+
+    #[test]
+    fn reasons_name_the_cure() {
+        let reason = |kind: ErrorKind| reason(&io::Error::from(kind));
+        assert!(reason(ErrorKind::PermissionDenied).ends_with("or as root"));
+        assert!(reason(ErrorKind::NotFound).contains("is the server running"));
+    }
+}
