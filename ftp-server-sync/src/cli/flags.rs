@@ -1,6 +1,8 @@
 //! The table of flags: a flag is declared here, with its letter, its help, its type and its
 //! default.
 
+mod row;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -13,7 +15,6 @@ use ftp_proto::listing::Pattern;
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use super::error;
 use super::values;
 use crate::nat::rules::RulesKind;
 use crate::probe::ProbeTarget;
@@ -21,6 +22,8 @@ use crate::settings::{
     AddressSource, BrokenUploads, ClientAddress, LocalNetworks, LogFormat, MappingProtocol,
     NameCharset, PortRange,
 };
+
+pub(super) use row::{EVERY, Flag};
 
 /// Serves a directory over FTP, also from behind a NAT router.
 #[derive(FromArgs, ArgsInfo)]
@@ -393,78 +396,6 @@ pub(super) struct Flags {
     #[expect(dead_code, reason = "read before values are parsed")]
     version: bool,
 }
-
-/// One row of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flag {
-    /// With its dashes, such as `--port`.
-    pub(super) long: &'static str,
-    pub(super) short: Option<char>,
-    /// The word for the value in the help; `None`: the flag is a switch.
-    pub(super) placeholder: Option<&'static str>,
-    pub(super) repeatable: bool,
-    pub(super) description: &'static str,
-}
-
-impl Flag {
-    /// The name without dashes.
-    pub(super) fn name(&self) -> &'static str {
-        &self.long[2..]
-    }
-
-    /// How to write it, such as `--port N`.
-    pub(super) fn usage(&self) -> String {
-        match self.placeholder {
-            Some(placeholder) => format!("{} {placeholder}", self.long),
-            None => self.long.to_owned(),
-        }
-    }
-
-    /// Whether one value may have several entries, with commas between them.
-    pub(super) fn takes_list(&self) -> bool {
-        self.placeholder
-            .is_some_and(|text| text.ends_with("[,...]"))
-    }
-
-    /// Whether the flag may stand without its value, which is then [`EVERY`].
-    pub(super) fn may_lack_value(&self) -> bool {
-        self.placeholder.is_some_and(|text| text.starts_with('['))
-    }
-
-    pub(super) fn is_path(&self) -> bool {
-        matches!(self.placeholder, Some("PATH" | "FILE"))
-    }
-
-    /// Paths are bytes, and so are passwords on the wire; all other values are text.
-    pub(super) fn takes_bytes(&self) -> bool {
-        self.is_path() || error::is_secret(self.long)
-    }
-
-    /// These serve nothing, so they make no sense in a place that is read at each start.
-    pub(super) fn is_for_command_line_only(&self) -> bool {
-        let flags = [
-            "--check",
-            "--drain",
-            "--hash-password",
-            "--help",
-            "--json",
-            "--kick",
-            "--probe",
-            "--recount",
-            "--reload",
-            "--rules",
-            "--stop",
-            "--version",
-            "--watch",
-            "--who",
-            "--write-test",
-        ];
-        flags.contains(&self.long)
-    }
-}
-
-/// The value of a flag that stands without one.
-pub(super) const EVERY: &str = "*";
 
 /// Every flag, in the order of the help.
 pub(super) fn table() -> Vec<Flag> {

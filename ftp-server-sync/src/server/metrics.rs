@@ -17,7 +17,10 @@ impl Server {
         let address = metrics.address();
         match metrics.start(source) {
             Ok(()) => info!("metrics at http://{address}/metrics"),
-            Err(error) => warn!("no metrics: {}", SystemText(&error)),
+            Err(error) => warn!(
+                "--metrics {address} is not served: {}; restart the server when others use less",
+                SystemText(&error)
+            ),
         }
         if !address.ip().to_canonical().is_loopback() {
             info!(

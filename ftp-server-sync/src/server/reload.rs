@@ -85,7 +85,7 @@ impl Server {
             self.service_manager.ready();
             let problem = "there is nothing to read settings from";
             self.shown.on_reloaded(Err(problem));
-            return warn!("not reloading: {problem}");
+            return warn!("not reloading: there is nothing to read settings from");
         }
         self.read_again(Wanted::Settings, Instant::now());
     }
