@@ -99,7 +99,10 @@ impl Server {
             let orders = Box::new(Orders(self.handle.clone()));
             match StatusService::start(socket, source, orders) {
                 Ok(service) => self.shown.service = Some(service),
-                Err(error) => warn!("no status socket: {}", SystemText(&error)),
+                Err(error) => warn!(
+                    "the status socket is not served: {}; restart the server when others use less",
+                    SystemText(&error)
+                ),
             }
         }
     }

@@ -51,6 +51,7 @@ impl Build {
     fn output(&self, package: &Path, variables: &[(&str, &str)]) -> process::Finished {
         let mut script = Command::new(self.path("script"));
         script.env("CARGO_MANIFEST_DIR", package);
+        script.env("PROFILE", "release");
         script
             .env_remove("FTP_BUILD_COMMIT")
             .env_remove("SOURCE_DATE_EPOCH");
@@ -94,6 +95,9 @@ fn the_version_names_the_commit_where_it_is_known() {
     let commit = build.git(&["rev-parse", "--short=7", "HEAD"]);
     assert_eq!(build.version(&[]), format!(" ({commit} 2026-11-28)"));
     assert_eq!(build.version(&[epoch]), format!(" ({commit} 2024-02-29)"));
+    let debug = ("PROFILE", "debug");
+    assert_eq!(build.version(&[debug]), "", "a build after each commit");
+    assert_eq!(build.version(&[debug, packager]), " (1.2-3+deb12)");
     assert_eq!(
         build.version(&[("FTP_BUILD_COMMIT", "")]),
         format!(" ({commit} 2026-11-28)")
