@@ -325,7 +325,7 @@ fn a_restart_loses_no_client() {
             busy.command("RETR big", 150);
             read_some(&mut data, 1);
             server.signal(Signal::TERM);
-            server.log_with("shutting down: a signal asks for it");
+            server.log_with("shutting down: SIGTERM asks for it");
             assert!(read_all(&mut data) == big[1..], "the download is not whole");
             busy.expect_all(&[226, 421]);
             let (code, log) = server.ended();
@@ -353,7 +353,7 @@ fn an_ending_server_leaves_new_clients_to_the_next_one() {
     busy.command("RETR big", 150);
     read_some(&mut data, 1);
     old.signal(Signal::TERM);
-    old.log_with("shutting down: a signal asks for it");
+    old.log_with("shutting down: SIGTERM asks for it");
     let mut waiting = Client::connect(held.address());
     waiting.expect_silence(Duration::from_millis(100));
     let new = held.start(Setup::new().flags(&["--banner", "new"]));

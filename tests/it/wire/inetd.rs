@@ -262,7 +262,7 @@ fn the_log_goes_to_another_stderr() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let mut client = Client::connect(listener.local_addr().expect("an address"));
     let (connection, _) = accept(&listener);
-    let mut setup = Setup::without_account().flags(&["--inetd"]);
+    let mut setup = Setup::without_account().flags(&["--inetd", "-D"]);
     let mut command = setup.command();
     let child = process::start_reading(&mut command, OwnedFd::from(connection).into());
     client.expect(220);
