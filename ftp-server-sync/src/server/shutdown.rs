@@ -8,6 +8,16 @@ use super::{Server, Shutdown};
 use crate::logging::counted::counted;
 use crate::session::SessionCommand;
 
+impl Shutdown {
+    /// Why settings are not read again any more.
+    pub(super) fn why_not_reload(self) -> &'static str {
+        match self {
+            Self::Draining => "the server is draining",
+            _ => "the server is shutting down",
+        }
+    }
+}
+
 impl Server {
     /// Stops accepting. The server ends when the last session has ended by itself. Returns how many
     /// there are.
