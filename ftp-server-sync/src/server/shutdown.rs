@@ -35,13 +35,14 @@ impl Server {
                 return Err("the server is shutting down");
             }
         }
+        // Before the line: whoever reads it can rely on it.
+        self.listeners.close_all();
         info!(
             "draining: {who} asks for it; no new client is accepted, and the server ends after its \
              last session ({})",
             counted(running as u64, "session")
         );
         self.shutdown = Shutdown::Draining;
-        self.listeners.close_all();
         self.update_facts();
         Ok(running)
     }

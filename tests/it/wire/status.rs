@@ -68,7 +68,7 @@ fn a_session_is_shown_from_its_greeting_to_its_end() {
 /// The port and the rule that the client was given, and whether it came.
 #[test]
 fn a_passive_port_is_shown_with_its_rule() {
-    let server = TestServer::program(&["-r", "20000-20003"]);
+    let server = TestServer::program(&["-r", "20000-20003", "--log-level", "debug"]);
     let mut status = server.status_client();
     let mut client = server.client();
     let port = client.passive().port();

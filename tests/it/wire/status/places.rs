@@ -75,7 +75,7 @@ fn a_server_takes_its_socket_when_the_other_has_ended() {
     let second = TestServer::program(&flags);
     second.log_with("another server uses it");
     first.finish();
-    second.log_with(&format!("status socket at {}", place.display()));
+    second.log_with(&format!("INFO  status socket at {}", place.display()));
     let pid = StatusClient::connect(&place).who().server.pid;
     assert_eq!(pid, second.id());
     second.finish();
