@@ -35,7 +35,7 @@ impl Server {
                 return Err("the server is shutting down");
             }
         }
-        // Before the line: whoever reads it can rely on it.
+        // Before the line: readers of the log rely on it.
         self.listeners.close_all();
         info!(
             "draining: {who} asks for it; no new client is accepted, and the server ends after its \

@@ -213,7 +213,7 @@ mod tests {
         assert!(error.starts_with("no server answers at status-22.socket in "));
     }
 
-    /// Its connections wait in a queue, which may be full. Perhaps it is the one that is meant.
+    /// Its connections wait in a queue, which may be full. Perhaps it is the wanted one.
     #[test]
     fn a_server_that_accepts_no_one_is_named() {
         let directory = tempfile::tempdir().unwrap();

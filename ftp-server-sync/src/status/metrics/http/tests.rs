@@ -11,7 +11,7 @@ use crate::status::snapshot::{Overview, Snapshot};
 struct FixedSource(Mutex<Snapshot>);
 
 impl SnapshotSource for FixedSource {
-    /// Whoever reaches the port may ask as often as they like.
+    /// Everyone who reaches the port may ask at any time.
     fn snapshot(&self) -> Snapshot {
         panic!("names and the kernel's table are for --who");
     }
