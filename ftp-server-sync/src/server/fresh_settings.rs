@@ -93,7 +93,8 @@ impl Server {
         });
         self.reader.running = None;
         if self.shutdown != Shutdown::No {
-            return self.shown.on_reloaded(Err("the server is shutting down"));
+            let problem = self.shutdown.why_not_reload();
+            return self.shown.on_reloaded(Err(problem));
         }
         if let Some(wanted) = outdated {
             return self.read_again(wanted, Instant::now());

@@ -77,8 +77,9 @@ impl Server {
     /// Has the settings read again.
     pub(super) fn reload_settings(&mut self) {
         if self.shutdown != Shutdown::No {
-            self.shown.on_reloaded(Err("the server is shutting down"));
-            return info!("not reloading: the server is shutting down");
+            let problem = self.shutdown.why_not_reload();
+            self.shown.on_reloaded(Err(problem));
+            return info!("not reloading: {problem}");
         }
         self.service_manager.reloading();
         if self.reader.reload.is_none() {
@@ -236,6 +237,7 @@ impl Server {
         self.warn_of_reading(now);
         self.warn_of_system_users(now);
         self.shown.answer_due(now);
+        self.take_socket_over(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),

@@ -41,11 +41,12 @@ impl Server {
     }
 }
 
-/// The age of a session and what it does.
+/// The age of a session and what it does. Programs split the line at spaces and at `: `.
 fn line(session: &SessionStatus) -> String {
-    let (user, login) = match &session.user {
-        Some(user) => (user.as_str(), ""),
-        None => ("-", "not logged in, "),
+    let (user, login) = match session.user.as_deref() {
+        Some("-") => ("\\x2d".to_owned(), ""),
+        Some(user) => (user.replace(' ', "\\x20"), ""),
+        None => ("-".to_owned(), "not logged in, "),
     };
     format!(
         "#{} {user}@{} from port {}, {login}for {:.0} s: {}",
@@ -75,11 +76,11 @@ fn activity(activity: &Activity) -> String {
 fn transfer(status: &TransferStatus) -> String {
     let TransferStatus {
         command,
-        path,
         offset,
         bytes,
         ..
     } = status;
+    let path = status.path.replace(": ", ":\\x20");
     let from = match offset {
         0 => String::new(),
         _ => format!(" from {offset}"),
@@ -126,6 +127,13 @@ mod tests {
             line(&session(Some("bob"), waiting)),
             "#17 bob@198.51.100.7 from port 4711, for 61 s: waiting for a passive port for 2 s"
         );
+        let blank = line(&session(Some("camera 2"), Activity::Idle));
+        assert!(
+            blank.starts_with("#17 camera\\x202@198.51.100.7 "),
+            "{blank}"
+        );
+        let dash = line(&session(Some("-"), Activity::Idle));
+        assert!(dash.starts_with("#17 \\x2d@198.51.100.7 "), "{dash}");
         assert_eq!(
             line(&session(None, Activity::Login)),
             "#17 -@198.51.100.7 from port 4711, not logged in, for 61 s: idle"
@@ -150,6 +158,9 @@ mod tests {
         };
         let waits = "RETR /big, waiting for the data connection";
         assert_eq!(transfer(&status), waits);
+        status.path = "/a: b".to_owned();
+        assert!(transfer(&status).starts_with("RETR /a:\\x20b, "));
+        status.path = "/big".to_owned();
         (status.is_connected, status.bytes) = (true, 459);
         let half = "RETR /big, 459 bytes so far, 45 % of 1000";
         assert_eq!(transfer(&status), half);

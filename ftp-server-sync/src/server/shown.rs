@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ftp_proto::PublicAddress;
-use ftp_proto::text::printable_word;
+use ftp_proto::text::printable;
 
 use super::handle::{Handle, Message};
 use crate::locks::lock;
@@ -20,7 +20,7 @@ use crate::status::metrics::MetricsServer;
 use crate::status::reply::StatusOrder;
 use crate::status::service::{PendingAnswer, StatusOrders, StatusService};
 use crate::status::snapshot::{
-    PassivePortsStatus, ServerPhase, ServerStatus, Snapshot, SnapshotSource,
+    Overview, PassivePortsStatus, ServerPhase, ServerStatus, Snapshot, SnapshotSource,
 };
 use crate::status::socket::StatusSocket;
 
@@ -34,9 +34,18 @@ pub(super) struct ServerShown {
     /// It is not served yet.
     pub(super) socket: Option<StatusSocket>,
     pub(super) service: Option<StatusService>,
+    /// Another server has the socket.
+    socket_retry: Option<SocketRetry>,
     pub(super) metrics: Option<MetricsServer>,
     reloads: Vec<PendingAnswer>,
     kicks: Vec<Kick>,
+}
+
+/// When the socket is tried again. The pauses grow: the other server may run for ever.
+#[derive(Debug)]
+struct SocketRetry {
+    at: Option<Instant>,
+    pause: Duration,
 }
 
 /// A session that was asked to end.
@@ -87,6 +96,7 @@ impl ServerShown {
             opens_as_user: false,
             socket: None,
             service: None,
+            socket_retry: None,
             metrics,
             reloads: Vec::new(),
             kicks: Vec::new(),
@@ -106,6 +116,23 @@ impl ServerShown {
         *lock(&self.facts) = facts;
     }
 
+    /// Another server has the socket by now.
+    pub(super) fn try_socket_again(&mut self, now: Instant) {
+        let last = self.socket_retry.take();
+        let pause = last.map_or(RETRY_MIN, |last| (last.pause * 2).min(RETRY_MAX));
+        self.socket_retry = Some(SocketRetry {
+            at: Some(now + pause),
+            pause,
+        });
+    }
+
+    /// Whether the socket is to be tried now. Only once for each call of
+    /// [`try_socket_again`](Self::try_socket_again).
+    pub(super) fn is_socket_due(&mut self, now: Instant) -> bool {
+        let retry = self.socket_retry.as_mut();
+        retry.is_some_and(|retry| retry.at.take_if(|at| *at <= now).is_some())
+    }
+
     /// The answer comes when the settings are read.
     pub(super) fn await_reload(&mut self, answer: PendingAnswer) {
         self.reloads.push(answer);
@@ -120,9 +147,11 @@ impl ServerShown {
         });
     }
 
-    /// When an answer is due.
+    /// When an answer is due, or another try.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.kicks.iter().map(|kick| kick.deadline).min()
+        let retry = self.socket_retry.as_ref().and_then(|retry| retry.at);
+        let kicks = self.kicks.iter().map(|kick| kick.deadline);
+        kicks.chain(retry).min()
     }
 
     /// Answers orders to end sessions that have not ended.
@@ -162,6 +191,18 @@ impl SnapshotSource for Snapshots {
             sessions: self.state.records.read(),
         }
     }
+
+    fn overview(&self) -> Overview {
+        Overview {
+            server: self.server(&self.state.current()),
+            totals: self.state.counts.totals(lost_lines()),
+            activities: self.state.records.activities(),
+        }
+    }
+
+    fn phase(&self) -> ServerPhase {
+        lock(&self.facts).phase
+    }
 }
 
 impl Snapshots {
@@ -170,7 +211,7 @@ impl Snapshots {
         let now = Instant::now();
         let blocked = (self.state.login_throttle).blocked(settings.login_rules(), now);
         let demand = self.state.pool.demand();
-        let directory = printable_word(settings.directory.as_os_str().as_bytes());
+        let directory = printable(settings.directory.as_os_str().as_bytes());
         let count = |number: usize| number as u64;
         let facts = lock(&self.facts);
         ServerStatus {
@@ -204,6 +245,10 @@ fn public_address(current: &Current) -> Option<IpAddr> {
     };
     address.map(Into::into)
 }
+
+/// A server that ends soon has few sessions left.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// Sessions end in milliseconds, unless their client does not read its last reply, or a disk does
 /// not answer.

@@ -8,6 +8,16 @@ use super::{Server, Shutdown};
 use crate::logging::counted::counted;
 use crate::session::SessionCommand;
 
+impl Shutdown {
+    /// Why settings are not read again any more.
+    pub(super) fn why_not_reload(self) -> &'static str {
+        match self {
+            Self::Draining => "the server is draining",
+            _ => "the server is shutting down",
+        }
+    }
+}
+
 impl Server {
     /// Stops accepting. The server ends when the last session has ended by itself. Returns how many
     /// there are.
@@ -25,13 +35,14 @@ impl Server {
                 return Err("the server is shutting down");
             }
         }
+        // Before the line: readers of the log rely on it.
+        self.listeners.close_all();
         info!(
             "draining: {who} asks for it; no new client is accepted, and the server ends after its \
              last session ({})",
             counted(running as u64, "session")
         );
         self.shutdown = Shutdown::Draining;
-        self.listeners.close_all();
         self.update_facts();
         Ok(running)
     }

@@ -1,9 +1,11 @@
 //! What the server shows of itself, and what clients of the status socket order.
 
 use std::fs::DirBuilder;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use ftp_proto::text::printable_word;
 use log::{info, warn};
@@ -67,26 +69,50 @@ impl Server {
     }
 
     fn open_status_socket(&mut self, settings: &Settings, path: PathBuf) {
-        let user = settings.run_as.as_ref();
-        let opened = StatusSocket::bind(&path).and_then(|socket| {
-            if let Some(user) = user {
-                socket.give_to(user.user, user.group)?;
+        let error = match bind(settings, &path) {
+            Ok(socket) => return self.shown.socket = Some(socket),
+            Err(error) => error,
+        };
+        let later = if error.kind() == ErrorKind::AddrInUse {
+            self.shown.try_socket_again(Instant::now());
+            "; this server takes it when the other one has ended"
+        } else {
+            ""
+        };
+        let problem = format!(
+            "no status socket at {}: {}; give another path with --status-socket, or off{later}",
+            printable_word(path.as_os_str().as_bytes()),
+            SystemText(&error)
+        );
+        match settings.status_socket {
+            StatusSocketPlace::File(_) => warn!("{problem}"),
+            _ => info!("note: {problem}"),
+        }
+    }
+
+    /// Another server had the socket: one that drained, perhaps, when this one was started.
+    pub(super) fn take_socket_over(&mut self, now: Instant) {
+        let current = self.state.current();
+        if !self.shown.is_socket_due(now) || self.shutdown != Shutdown::No {
+            return;
+        }
+        let Some(path) = self.status_socket_path(&current.settings) else {
+            return;
+        };
+        let name = printable_word(path.as_os_str().as_bytes());
+        match bind(&current.settings, &path) {
+            Ok(socket) => {
+                info!("status socket at {name}: the other server has ended");
+                self.shown.socket = Some(socket);
+                self.serve_socket();
             }
-            Ok(socket)
-        });
-        match opened {
-            Ok(socket) => self.shown.socket = Some(socket),
-            Err(error) => {
-                let path = printable_word(path.as_os_str().as_bytes());
-                let problem = format!(
-                    "no status socket at {path}: {}; give another path with --status-socket, or off",
-                    SystemText(&error)
-                );
-                match settings.status_socket {
-                    StatusSocketPlace::File(_) => warn!("{problem}"),
-                    _ => info!("note: {problem}"),
-                }
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                self.shown.try_socket_again(now);
             }
+            Err(error) => warn!(
+                "no status socket at {name}: {}; restart the server",
+                SystemText(&error)
+            ),
         }
     }
 
@@ -94,7 +120,12 @@ impl Server {
     pub(super) fn start_showing(&mut self) {
         self.update_facts();
         let source = self.shown.source(self.state.clone());
-        self.start_metrics(source.clone());
+        self.start_metrics(source);
+        self.serve_socket();
+    }
+
+    fn serve_socket(&mut self) {
+        let source = self.shown.source(self.state.clone());
         if let Some(socket) = self.shown.socket.take() {
             let orders = Box::new(Orders(self.handle.clone()));
             match StatusService::start(socket, source, orders) {
@@ -171,6 +202,15 @@ impl Server {
         self.sessions.kick(number);
         self.shown.await_end(number, answer);
     }
+}
+
+/// The socket of a server with these settings.
+fn bind(settings: &Settings, path: &Path) -> io::Result<StatusSocket> {
+    let socket = StatusSocket::bind(path)?;
+    if let Some(user) = &settings.run_as {
+        socket.give_to(user.user, user.group)?;
+    }
+    Ok(socket)
 }
 
 /// In the log.

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ftp_proto::PassiveOffer;
+use ftp_proto::text::printable;
 
 use super::snapshot::{Activity, Announced, Direction, SessionStatus, TransferStatus};
 use super::unsent::{DataEnds, UnsentBytes};
 use crate::locks::lock;
-use crate::logging::fields::{Subject, Word};
 
 /// The records of all sessions that run.
 #[derive(Debug, Default)]
@@ -121,8 +121,7 @@ impl SessionRecords {
 
     /// What all sessions do, in the order of their numbers.
     pub(crate) fn read(&self) -> Vec<SessionStatus> {
-        let records: Vec<_> = lock(&self.0).values().cloned().collect();
-        let copies: Vec<_> = records.into_iter().map(RecordCopy::of).collect();
+        let copies = self.copies();
         // After the bytes: so none counts that the kernel has not sent.
         let peers: HashSet<_> = copies.iter().filter_map(RecordCopy::receiver).collect();
         let unsent = UnsentBytes::read(&peers);
@@ -131,6 +130,23 @@ impl SessionRecords {
             .iter()
             .map(|copy| copy.status(&unsent, now))
             .collect()
+    }
+
+    /// The same without what the kernel still has to send: with many connections, its table is most
+    /// of the work.
+    pub(crate) fn activities(&self) -> Vec<Activity> {
+        let unsent = UnsentBytes::default();
+        let now = Instant::now();
+        let copies = self.copies();
+        copies
+            .iter()
+            .map(|copy| copy.activity(&unsent, now))
+            .collect()
+    }
+
+    fn copies(&self) -> Vec<RecordCopy> {
+        let records: Vec<_> = lock(&self.0).values().cloned().collect();
+        records.into_iter().map(RecordCopy::of).collect()
     }
 }
 
@@ -224,9 +240,12 @@ impl TransferRecord {
     fn ends(&self) -> Option<DataEnds> {
         let (_, peer) = self.connected?;
         let is_outward = self.direction != Direction::Upload;
-        let local_port = self.passive_port;
-        peer.filter(|_| is_outward)
-            .map(|peer| DataEnds { local_port, peer })
+        let peer = peer.filter(|_| is_outward)?;
+        Some(DataEnds {
+            local_port: self.passive_port,
+            // Without the interface of a link-local address, which the kernel's table has not.
+            peer: SocketAddr::new(peer.ip(), peer.port()),
+        })
     }
 
     fn status(&self, bytes: u64, now: Instant) -> TransferStatus {
@@ -239,7 +258,7 @@ impl TransferRecord {
         });
         TransferStatus {
             command: self.command.to_owned(),
-            path: Subject(&self.path).to_string(),
+            path: printable(&self.path).to_string(),
             direction: self.direction,
             is_connected: since.is_some(),
             is_protected: self.is_protected,
@@ -280,12 +299,16 @@ impl RecordCopy {
             number: record.number,
             client: record.client,
             local: record.local,
-            user: user.map(|user| Word(user).to_string()),
+            user: user.map(|user| printable(user).to_string()),
             tls: state.tls.clone(),
             age_seconds: seconds(age),
             quiet_seconds: seconds(age.saturating_sub(last)),
             activity: self.activity(unsent, now),
-            announced: state.announced.as_ref().map(announced),
+            announced: state.announced.as_ref().map(|(offer, reached)| {
+                // The core hears of an early connection only when the command of a transfer comes.
+                let is_here = state.transfer.is_none() && state.doing == Doing::Connected;
+                announced(offer, reached.or(is_here.then_some(true)))
+            }),
         }
     }
 
@@ -311,13 +334,13 @@ impl RecordCopy {
     }
 }
 
-fn announced((offer, is_connected): &(PassiveOffer, Option<bool>)) -> Announced {
+fn announced(offer: &PassiveOffer, is_connected: Option<bool>) -> Announced {
     let address: IpAddr = offer.announcement.address;
     Announced {
         address,
         port: offer.port,
         rule: offer.announcement.reason.to_string(),
-        is_connected: *is_connected,
+        is_connected,
     }
 }
 

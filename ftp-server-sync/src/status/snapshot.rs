@@ -219,8 +219,35 @@ pub struct Announced {
     pub is_connected: Option<bool>,
 }
 
-/// Where snapshots come from.
+/// The server at one moment, and what its sessions do, without whose they are. Bytes that the
+/// kernel still has to send count as sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Overview {
+    pub(crate) server: ServerStatus,
+    pub(crate) totals: Totals,
+    pub(crate) activities: Vec<Activity>,
+}
+
+/// Where snapshots come from. Nothing here waits for a session.
 pub(crate) trait SnapshotSource: Send + Sync {
-    /// The server and its sessions now. It never waits for a session.
+    /// The server and its sessions now.
     fn snapshot(&self) -> Snapshot;
+
+    /// The same for those who count only. It takes less time.
+    fn overview(&self) -> Overview;
+
+    /// Whether the server accepts sessions. It takes no time.
+    fn phase(&self) -> ServerPhase;
+}
+
+#[cfg(test)]
+impl From<Snapshot> for Overview {
+    fn from(snapshot: Snapshot) -> Self {
+        let sessions = snapshot.sessions.into_iter();
+        Self {
+            server: snapshot.server,
+            totals: snapshot.totals,
+            activities: sessions.map(|session| session.activity).collect(),
+        }
+    }
 }

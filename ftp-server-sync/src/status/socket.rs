@@ -103,13 +103,22 @@ impl Drop for SocketFile {
 }
 
 /// Whether root can make a socket in the directory of this path without being led elsewhere by a
-/// user.
+/// user: no one else may change a directory or a link on the way.
 pub(crate) fn is_directory_of_root(path: &Path) -> bool {
-    let found = directory(path).and_then(|directory| fs::symlink_metadata(directory).ok());
-    found.is_some_and(|found| {
-        let is_closed = found.mode() & WRITABLE_BY_OTHERS == 0 || found.mode() & STICKY != 0;
-        found.is_dir() && found.uid() == 0 && is_closed
-    })
+    let Some(given) = directory(path).and_then(|directory| std::path::absolute(directory).ok())
+    else {
+        return false;
+    };
+    let Ok(real) = fs::canonicalize(&given) else {
+        return false;
+    };
+    let is_of_root = |place: &Path| {
+        fs::symlink_metadata(place).is_ok_and(|found| {
+            let is_closed = found.mode() & WRITABLE_BY_OTHERS == 0 || found.mode() & STICKY != 0;
+            found.uid() == 0 && (found.is_symlink() || found.is_dir() && is_closed)
+        })
+    };
+    given.ancestors().chain(real.ancestors()).all(is_of_root)
 }
 
 /// A socket that only its owner can connect to from the moment on that it exists.
@@ -261,7 +270,18 @@ mod tests {
         set_mode(0o1777);
         assert!(is_directory_of_root(&path));
         set_mode(0o700);
+        // Its owner may put another directory in the place of one in it, or lead elsewhere.
+        let inner = directory.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        assert!(is_directory_of_root(&inner.join("socket")));
+        let other = tempfile::tempdir().unwrap();
+        let link = other.path().join("link");
+        symlink(&inner, &link).unwrap();
+        assert!(is_directory_of_root(&link.join("socket")));
         std::os::unix::fs::chown(directory.path(), Some(1234), None).unwrap();
-        assert!(!is_directory_of_root(&path));
+        for directory in [directory.path(), &inner, &link] {
+            let path = directory.join("socket");
+            assert!(!is_directory_of_root(&path), "{}", path.display());
+        }
     }
 }

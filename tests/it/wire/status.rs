@@ -94,6 +94,8 @@ fn a_passive_port_is_shown_with_its_rule() {
     wait_until("the connection is seen", || {
         status.session().activity == Activity::Connected
     });
+    let announced = status.session().announced.expect("one");
+    assert_eq!(announced.is_connected, Some(true));
     client.command("STOR new", 150);
     assert_eq!(
         status.session().announced.expect("one").is_connected,

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::find::{find, reason, shown};
+use super::find::{connect, find, is_timeout, reason, shown};
 use super::reply::{Answer, parse};
 use super::request::SocketSearch;
 
@@ -22,7 +22,7 @@ impl StatusConnection {
         let (path, stream) = match place {
             SocketSearch::File(path) => (path.clone(), None),
             SocketSearch::Directories { directories, port } => {
-                let (path, stream) = find(directories, *port)?;
+                let (path, stream) = find(directories, *port, TIME_MAX)?;
                 (path, Some(stream))
             }
         };
@@ -59,7 +59,7 @@ impl StatusConnection {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
-                let stream = UnixStream::connect(&self.path).map_err(|error| reason(&error))?;
+                let stream = connect(&self.path, time_max).map_err(|error| reason(&error))?;
                 self.stream.insert(stream)
             }
         };
@@ -70,7 +70,8 @@ impl StatusConnection {
         let answer = read_line(stream, Instant::now() + time_max);
         match (sent, answer) {
             (_, Ok(line)) => Ok(line),
-            (Err(error), _) | (_, Err(error)) if is_timeout(&error) => Err(SILENT.to_owned()),
+            // The first of two errors is only that of a connection that is closed already.
+            (Err(error), _) if is_timeout(&error) => Err(reason(&error)),
             (_, Err(error)) => Err(reason(&error)),
         }
     }
@@ -107,11 +108,6 @@ fn read_line(stream: &mut UnixStream, deadline: Instant) -> io::Result<Vec<u8>> 
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
-}
-
-const SILENT: &str = "the server does not answer in time; is it stopped, or overloaded?";
 /// A server answers at once, but its machine may be busy.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// Some ten thousand sessions with long paths.
@@ -123,7 +119,10 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::thread;
 
+    use socket2::{Domain, SockAddr, Socket, Type};
+
     use super::*;
+    use crate::status::client::find::SILENT;
 
     /// A server that sends this to each client, whatever it asks for, and a client of it.
     fn client_of(answers: &'static [&'static [u8]]) -> (StatusConnection, tempfile::TempDir) {
@@ -163,6 +162,27 @@ mod tests {
         // This is the client whose command gets no answer.
         assert!(client.ask("kick 17").is_err());
         assert_eq!(client.ask("kick 17"), done());
+    }
+
+    /// A server that is stopped accepts no one, and others may have asked it before.
+    #[test]
+    fn a_server_whose_queue_is_full_is_not_waited_for_without_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("status-21.socket");
+        let address = SockAddr::unix(&path).unwrap();
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        listener.bind(&address).unwrap();
+        listener.listen(0).unwrap();
+        let before = || {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).unwrap();
+            socket.connect(&address).map(|()| socket)
+        };
+        let waiting: Vec<Socket> = std::iter::from_fn(|| before().ok()).take(100).collect();
+        assert!(waiting.len() < 100, "the queue has no end");
+        let mut client = StatusConnection::open(&SocketSearch::File(path.clone())).unwrap();
+        client.time_max = Duration::from_millis(200);
+        let error = client.ask("who").unwrap_err();
+        assert_eq!(error, format!("{}: {SILENT}", path.display()));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ftp_proto::text::printable_word;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::logging::system_text::SystemText;
 
@@ -17,9 +20,11 @@ struct Search {
     answering: Vec<(PathBuf, UnixStream)>,
     /// Sockets and directories that this user may not use.
     denied: Vec<PathBuf>,
+    /// Sockets of servers that accept no one.
+    silent: Vec<PathBuf>,
 }
 
-/// Connects to the only server whose socket is in these directories.
+/// Connects to the only server whose socket is in these directories. Each may take so long.
 ///
 /// # Errors
 ///
@@ -27,15 +32,16 @@ struct Search {
 pub(super) fn find(
     directories: &[PathBuf],
     port: Option<u16>,
+    time_max: Duration,
 ) -> Result<(PathBuf, UnixStream), String> {
     let mut search = Search::default();
     let directories = distinct(directories);
     for directory in &directories {
-        search.look_into(directory, port);
+        search.look_into(directory, port, time_max);
     }
-    match search.answering.len() {
-        1 => Ok(search.answering.remove(0)),
-        0 => Err(search.nothing(&directories, port)),
+    match (search.answering.len(), search.silent.len()) {
+        (1, 0) => Ok(search.answering.remove(0)),
+        (0, 0 | 1) => Err(search.nothing(&directories, port)),
         _ => Err(search.several()),
     }
 }
@@ -51,7 +57,7 @@ fn distinct(directories: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 impl Search {
-    fn look_into(&mut self, directory: &Path, port: Option<u16>) {
+    fn look_into(&mut self, directory: &Path, port: Option<u16>, time_max: Duration) {
         let sockets = match port {
             Some(port) => vec![directory.join(format!("{PREFIX}{port}{SUFFIX}"))],
             None => match sockets(directory) {
@@ -65,11 +71,12 @@ impl Search {
             },
         };
         for socket in sockets {
-            match UnixStream::connect(&socket) {
+            match connect(&socket, time_max) {
                 Ok(stream) => self.answering.push((socket, stream)),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     self.denied.push(socket);
                 }
+                Err(error) if is_timeout(&error) => self.silent.push(socket),
                 // A server that was killed leaves its socket behind.
                 Err(_) => {}
             }
@@ -86,19 +93,20 @@ impl Search {
             let denied = list(&self.denied);
             text.push_str(&format!("; {denied}: {DENIED}"));
         }
+        if !self.silent.is_empty() {
+            let silent = list(&self.silent);
+            text.push_str(&format!("; {silent}: {SILENT}"));
+        }
         text.push_str("; --status-socket PATH names the socket of a server that has it elsewhere");
         text
     }
 
     fn several(&self) -> String {
-        let paths: Vec<PathBuf> = self
-            .answering
-            .iter()
-            .map(|(path, _)| path.clone())
-            .collect();
+        let answering = self.answering.iter().map(|(path, _)| path);
+        let paths: Vec<PathBuf> = answering.chain(&self.silent).cloned().collect();
         let first = shown(&paths[0]);
         format!(
-            "several servers answer: {}; choose one, such as --status-socket {first}",
+            "several servers run: {}; choose one, such as --status-socket {first}",
             list(&paths)
         )
     }
@@ -118,6 +126,19 @@ fn sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(sockets)
 }
 
+/// A connection to the server at this path. A server that is stopped accepts no one, and when
+/// enough others wait for it, a connection would wait without end.
+pub(super) fn connect(path: &Path, time_max: Duration) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(time_max))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(UnixStream::from(OwnedFd::from(socket)))
+}
+
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
+}
+
 /// What an error of a connection means, and what to do.
 pub(super) fn reason(error: &io::Error) -> String {
     match error.kind() {
@@ -128,6 +149,7 @@ pub(super) fn reason(error: &io::Error) -> String {
             "no server listens there; it has ended, and left the file behind".to_owned()
         }
         ErrorKind::PermissionDenied => DENIED.to_owned(),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => SILENT.to_owned(),
         _ => SystemText(error).to_string(),
     }
 }
@@ -143,6 +165,7 @@ pub(super) fn shown(path: &Path) -> String {
 }
 
 const DENIED: &str = "permission denied, run this as the server's user or as root";
+pub(super) const SILENT: &str = "the server does not answer in time; is it stopped, or overloaded?";
 const PREFIX: &str = "status-";
 const SUFFIX: &str = ".socket";
 /// More than these directories ever have.
@@ -159,7 +182,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| directory.path().join(name);
         let directories = [directory.path().to_owned(), place("."), place("absent")];
-        let error = find(&directories, None).unwrap_err();
+        let error = find(&directories, None, MOMENT).unwrap_err();
         assert_eq!(
             error,
             format!(
@@ -170,25 +193,50 @@ mod tests {
         );
         drop(UnixListener::bind(place("status-1.socket")).unwrap());
         let _other = UnixListener::bind(place("other.socket")).unwrap();
-        assert!(find(&directories, None).is_err());
+        assert!(find(&directories, None, MOMENT).is_err());
         let _first = UnixListener::bind(place("status-21.socket")).unwrap();
-        let found = find(&directories, None).unwrap().0;
+        let found = find(&directories, None, MOMENT).unwrap().0;
         assert_eq!(found, place("status-21.socket"));
         let _second = UnixListener::bind(place("status-2121.socket")).unwrap();
-        let error = find(&directories, None).unwrap_err();
+        let error = find(&directories, None, MOMENT).unwrap_err();
         let path = directory.path().display();
         assert_eq!(
             error,
             format!(
-                "several servers answer: {path}/status-21.socket, {path}/status-2121.socket; \
+                "several servers run: {path}/status-21.socket, {path}/status-2121.socket; \
                  choose one, such as --status-socket {path}/status-21.socket"
             )
         );
-        let found = find(&directories, Some(2121)).unwrap().0;
+        let found = find(&directories, Some(2121), MOMENT).unwrap().0;
         assert_eq!(found, place("status-2121.socket"));
-        let error = find(&directories, Some(22)).unwrap_err();
+        let error = find(&directories, Some(22), MOMENT).unwrap_err();
         assert!(error.starts_with("no server answers at status-22.socket in "));
     }
+
+    /// Its connections wait in a queue, which may be full. Perhaps it is the wanted one.
+    #[test]
+    fn a_server_that_accepts_no_one_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let directories = [directory.path().to_owned()];
+        let stopped = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let address = SockAddr::unix(place("status-21.socket")).unwrap();
+        stopped.bind(&address).unwrap();
+        stopped.listen(0).unwrap();
+        let _waiting = UnixStream::connect(place("status-21.socket")).unwrap();
+        let error = find(&directories, None, MOMENT).unwrap_err();
+        assert!(
+            error.contains(&format!("/status-21.socket: {SILENT}")),
+            "{error}"
+        );
+        let _second = UnixListener::bind(place("status-2121.socket")).unwrap();
+        let error = find(&directories, None, MOMENT).unwrap_err();
+        assert!(error.starts_with("several servers run: "), "{error}");
+        assert_eq!(error.matches("status-21.socket").count(), 1, "{error}");
+        assert!(find(&directories, Some(2121), MOMENT).is_ok());
+    }
+
+    const MOMENT: Duration = Duration::from_millis(200);
 
     #[test]
     fn reasons_name_the_cure() {

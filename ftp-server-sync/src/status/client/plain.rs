@@ -110,10 +110,10 @@ fn command(activity: &Activity) -> String {
     }
 }
 
-/// One word, with quotes if it has blanks.
+/// One word, with quotes if it has blanks, or looks like nothing.
 fn quoted(text: &str) -> String {
-    if text.is_empty() || text.contains(char::is_whitespace) {
-        format!("\"{text}\"")
+    if text.is_empty() || text == ABSENT || text.contains(char::is_whitespace) {
+        format!("\"{}\"", text.replace('"', "\\x22"))
     } else {
         text.to_owned()
     }

@@ -79,8 +79,10 @@ pub(super) fn text(snapshot: &Snapshot, rates: &Rates, terminal: usize) -> Strin
 pub(super) fn head(snapshot: &Snapshot, rates: &Rates, terminal: usize) -> Vec<TableLine> {
     let server = &snapshot.server;
     let listen: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
+    // One that drains does not listen.
+    let on = if listen.is_empty() { "" } else { " on " };
     let first = format!(
-        "ftp-server-sync {}, pid {}, up {}, serves {} on {}",
+        "ftp-server-sync {}, pid {}, up {}, serves {}{on}{}",
         server.version,
         server.pid,
         time(server.uptime_seconds as f64),

@@ -61,6 +61,23 @@ fn the_table_for_programs() {
     golden("plain.txt", expected, &plain::text(&snapshot()));
 }
 
+/// Programs split its lines at blanks.
+#[test]
+fn names_of_users_are_one_word_for_programs() {
+    for (name, word) in [
+        ("a b", "\"a b\""),
+        ("-", "\"-\""),
+        ("a\" \"b", "\"a\\x22 \\x22b\""),
+    ] {
+        let mut snapshot = snapshot();
+        snapshot.sessions.truncate(1);
+        snapshot.sessions[0].user = Some(name.to_owned());
+        let text = plain::text(&snapshot);
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with(&format!("3  {word} ")), "{line}");
+    }
+}
+
 /// Each row of it has as many words as there are columns, but for the last one, the command.
 #[test]
 fn rows_for_programs_have_the_same_columns() {
@@ -135,7 +152,10 @@ fn the_document_is_passed_on() {
 #[test]
 fn a_server_that_drains_says_so() {
     let document = SNAPSHOT.replace("\"serving\"", "\"draining\"");
-    let text = table::text(&received(&document), &Rates::default(), 80);
+    let mut draining = received(&document);
+    draining.server.listen.clear();
+    let text = table::text(&draining, &Rates::default(), 80);
+    assert!(text.contains(", serves /srv/ftp\n"), "{text}");
     assert!(
         text.contains("\ndraining: no new session starts, "),
         "{text}"

@@ -292,10 +292,10 @@ fn respond(request: &[u8], answers: &Answers) -> Option<Vec<u8>> {
     Some(match path {
         "/metrics" => {
             let process = ProcessFacts::read(answers.start_seconds);
-            let text = metrics(&answers.source.snapshot(), &process);
+            let text = metrics(&answers.source.overview(), &process);
             response("200 OK", METRICS, &text, with_body)
         }
-        "/healthz" => match answers.source.snapshot().server.phase {
+        "/healthz" => match answers.source.phase() {
             ServerPhase::Serving => response("200 OK", TEXT, "ok\n", with_body),
             ServerPhase::Draining => {
                 response("503 Service Unavailable", TEXT, "draining\n", with_body)

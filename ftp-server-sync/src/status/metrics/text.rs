@@ -4,16 +4,16 @@ use std::fmt::{Display, Write};
 
 use super::process::ProcessFacts;
 use crate::status::snapshot::{
-    Activity, Direction, ServerPhase, ServerStatus, SessionStatus, Snapshot, Totals, TransferTotals,
+    Activity, Direction, Overview, ServerPhase, ServerStatus, Totals, TransferTotals,
 };
 
 /// Every metric, with its help and its type.
-pub(super) fn metrics(snapshot: &Snapshot, process: &ProcessFacts) -> String {
+pub(super) fn metrics(overview: &Overview, process: &ProcessFacts) -> String {
     let mut text = MetricsText::default();
-    text.server(&snapshot.server);
-    text.sessions(&snapshot.sessions);
-    text.totals(&snapshot.totals);
-    text.passive_ports(&snapshot.server);
+    text.server(&overview.server);
+    text.sessions(&overview.activities);
+    text.totals(&overview.totals);
+    text.passive_ports(&overview.server);
     text.process(process);
     text.0
 }
@@ -43,11 +43,11 @@ impl MetricsText {
         }
     }
 
-    fn sessions(&mut self, sessions: &[SessionStatus]) {
+    fn sessions(&mut self, activities: &[Activity]) {
         let help = "Sessions that run now.";
         self.describe("ftp_server_sync_sessions", "gauge", help);
         for state in STATES {
-            let states = sessions.iter().map(|session| state_of(&session.activity));
+            let states = activities.iter().map(state_of);
             let count = states.filter(|found| *found == state).count();
             self.value("ftp_server_sync_sessions", &[("state", state)], count);
         }
@@ -58,13 +58,13 @@ impl MetricsText {
             ("upload", Direction::Upload),
             ("listing", Direction::Listing),
         ] {
-            let is_so = |session: &&SessionStatus| match &session.activity {
+            let is_so = |activity: &&Activity| match activity {
                 Activity::Transfer(transfer) => {
                     transfer.is_connected && transfer.direction == direction
                 }
                 _ => false,
             };
-            let count = sessions.iter().filter(is_so).count();
+            let count = activities.iter().filter(is_so).count();
             self.value(
                 "ftp_server_sync_transfers_running",
                 &[("kind", kind)],
@@ -229,6 +229,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::status::snapshot::Snapshot;
 
     fn text() -> String {
         let snapshot = include_str!("../../../tests/status/snapshot.json");
@@ -240,7 +241,7 @@ mod tests {
             open_files: Some(17),
             open_files_max: Some(1024),
         };
-        metrics(&snapshot, &process)
+        metrics(&snapshot.into(), &process)
     }
 
     #[test]

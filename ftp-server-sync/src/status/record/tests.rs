@@ -1,3 +1,6 @@
+use std::io::Write;
+use std::net::{SocketAddrV6, TcpListener, TcpStream};
+
 use super::*;
 
 fn address(text: &str) -> SocketAddr {
@@ -53,6 +56,8 @@ fn a_session_is_shown_until_its_entry_is_dropped() {
 #[test]
 fn what_it_does_follows_from_what_was_noted_last() {
     let (all, entry) = records();
+    entry.set_user(Some(b"camera 2"));
+    assert_eq!(only(&all).user.as_deref(), Some("camera 2"));
     entry.set_user(Some(b"b\xffb"));
     entry.set_tls("TLS 1.3");
     let session = only(&all);
@@ -135,4 +140,38 @@ fn the_kernel_is_asked_about_what_goes_out() {
     assert_eq!(transfer.ends(), Some(DataEnds { local_port, peer }));
     transfer.direction = Direction::Upload;
     assert_eq!(transfer.ends(), None);
+}
+
+#[test]
+fn what_only_counts_does_not_ask_the_kernel() {
+    let (all, entry) = records();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut data, peer) = listener.accept().unwrap();
+    data.set_nonblocking(true).unwrap();
+    let mut written = 0;
+    while let Ok(count) = data.write(&[0; 65536]) {
+        written += count as u64;
+    }
+    let mut transfer = download(0, None);
+    transfer.passive_port = Some(listener.local_addr().unwrap().port());
+    transfer.connected = Some((Instant::now(), Some(peer)));
+    entry.begin_transfer(transfer);
+    entry.set_bytes(written);
+    let bytes = |activity: &Activity| match activity {
+        Activity::Transfer(transfer) => transfer.bytes,
+        other => panic!("{other:?}"),
+    };
+    assert!(bytes(&only(&all).activity) < written);
+    assert_eq!(bytes(&all.activities()[0]), written);
+}
+
+/// The kernel's table does not say through which interface a link-local address is reached.
+#[test]
+fn link_local_clients_are_found_in_the_table_of_the_kernel() {
+    let mut transfer = download(0, None);
+    let peer = SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 20000, 0, 3));
+    transfer.connected = Some((Instant::now(), Some(peer)));
+    let ends = transfer.ends().map(|ends| ends.peer);
+    assert_eq!(ends, Some(address("[fe80::1]:20000")));
 }

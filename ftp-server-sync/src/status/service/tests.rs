@@ -6,11 +6,19 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::locks::lock;
-use crate::status::snapshot::{ServerPhase, ServerStatus, Snapshot, Totals};
+use crate::status::snapshot::{Overview, ServerPhase, ServerStatus, Snapshot, Totals};
 
 struct Source(usize);
 
 impl SnapshotSource for Source {
+    fn overview(&self) -> Overview {
+        self.snapshot().into()
+    }
+
+    fn phase(&self) -> ServerPhase {
+        ServerPhase::Serving
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             server: ServerStatus {

@@ -39,7 +39,7 @@ fn a_server_that_drains_ends_with_its_last_session() {
         assert_eq!(snapshot.server.phase, ServerPhase::Draining);
         assert_eq!(snapshot.server.listen, []);
         let reloaded = status.error("reload");
-        assert_eq!(reloaded, "the server is shutting down");
+        assert_eq!(reloaded, "the server is draining");
         first.command("QUIT", 221);
         second.store("STOR new", "text");
         assert_eq!(second.fetch("RETR new"), b"text");

@@ -65,6 +65,23 @@ fn a_socket_left_behind_is_replaced_and_a_living_one_is_not() {
     assert_eq!(pid(&place), third.id());
 }
 
+/// An old server that drains has it until its end, and the new one is not without it for ever.
+#[test]
+fn a_server_takes_its_socket_when_the_other_has_ended() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let place = directory.path().join("status");
+    let flags = ["--status-socket", path(&place)];
+    let first = TestServer::program(&flags);
+    let second = TestServer::program(&flags);
+    second.log_with("another server uses it");
+    first.finish();
+    second.log_with(&format!("INFO  status socket at {}", place.display()));
+    let pid = StatusClient::connect(&place).who().server.pid;
+    assert_eq!(pid, second.id());
+    second.finish();
+    assert!(!place.exists());
+}
+
 /// The default place is no reason for a warning, and for none to serve nothing.
 #[test]
 fn a_server_without_its_socket_serves() {

@@ -5,14 +5,23 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 
 use super::*;
-use crate::status::snapshot::Snapshot;
+use crate::status::snapshot::{Overview, Snapshot};
 
 /// A server in one state.
 struct FixedSource(Mutex<Snapshot>);
 
 impl SnapshotSource for FixedSource {
+    /// Everyone who reaches the port may ask at any time.
     fn snapshot(&self) -> Snapshot {
-        self.0.lock().unwrap().clone()
+        panic!("names and the kernel's table are for --who");
+    }
+
+    fn overview(&self) -> Overview {
+        self.0.lock().unwrap().clone().into()
+    }
+
+    fn phase(&self) -> ServerPhase {
+        self.0.lock().unwrap().server.phase
     }
 }
 
