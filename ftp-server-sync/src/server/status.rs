@@ -10,7 +10,6 @@ use log::{info, warn};
 
 use super::shown::{Orders, ServerFacts};
 use super::{Server, Shutdown};
-use crate::logging::counted::counted;
 use crate::logging::system_text::SystemText;
 use crate::privileges;
 use crate::settings::{Settings, StatusSocketPlace};
@@ -141,8 +140,7 @@ impl Server {
             }
             StatusOrder::Drain => match self.drain(WHO) {
                 Ok(running) => answer.done(format!(
-                    "the server ends after its last session ({})",
-                    counted(running as u64, "session")
+                    "the server ends after its last session; there are {running}"
                 )),
                 Err(problem) => answer.error(problem),
             },
