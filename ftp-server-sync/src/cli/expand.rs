@@ -34,7 +34,10 @@ pub(super) fn expand(
             in_word = Some(flag).filter(|_| is_word && attached.is_some());
             let value = match (flag.placeholder, attached) {
                 (Some(_), None) if flag.may_lack_value() => {
-                    let value = arguments.next_if(|next| !is_flag(next));
+                    // `--help --who` asks about a flag. All others begin the next flag.
+                    let is_asked =
+                        |next: &OsStr| flag.long == "--help" && find(table, next).is_some();
+                    let value = arguments.next_if(|next| !is_flag(next) || is_asked(next));
                     Some(value.unwrap_or_else(|| EVERY.into()))
                 }
                 (Some(_), None) => Some(following(table, flag, arguments.next())?),
@@ -77,13 +80,15 @@ fn letters(table: &[Flag], argument: &OsStr) -> Result<Vec<(Flag, Option<OsStrin
         let problem = format!("a long name takes two dashes; write {}", flag.long);
         return Err(FlagError::new(&flag.long[1..], problem));
     }
-    let mut flags = Vec::new();
+    let mut flags: Vec<(Flag, Option<OsString>)> = Vec::new();
     for (index, &letter) in bytes.iter().enumerate().skip(1) {
         let name = [b'-', letter];
         let name = OsStr::from_bytes(&name);
         // The rest is not shown: it may be a password.
-        let flag = find(table, name)
-            .ok_or_else(|| FlagError::new(error::shown(name), error::unknown("flag", None)))?;
+        let flag = find(table, name).ok_or_else(|| match flags.last() {
+            Some((before, _)) if letter == b'=' => FlagError::new(before.long, error::NO_VALUE),
+            _ => FlagError::new(error::shown(name), error::unknown("flag", None)),
+        })?;
         let rest = bytes[index + 1..].to_vec();
         if flag.placeholder.is_some() {
             flags.push((flag, (!rest.is_empty()).then(|| OsString::from_vec(rest))));

@@ -45,8 +45,11 @@ pub(super) fn requested(value: &OsStr) -> Result<String, FlagError> {
             let table = flags::table();
             let names: Vec<&str> = table.iter().map(Flag::name).collect();
             let similar = suggest(word.trim_start_matches('-'), &names);
-            let similar = similar.map(|name| format!("--help {name}"));
-            FlagError::with_value("--help", value, error::unknown("flag", similar))
+            let problem = match similar {
+                Some(name) => error::unknown("flag", Some(format!("--help {name}"))),
+                None => "no flag has this in its name; --help all shows every flag".to_owned(),
+            };
+            FlagError::with_value("--help", value, problem)
         }),
     }
 }

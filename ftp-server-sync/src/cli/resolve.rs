@@ -271,7 +271,13 @@ fn share(flags: &Flags, given: &GivenFlags, becomes_user: bool) -> Result<PathBu
         _ if given.find(flag).is_none() && !users::use_directory(flags) => {}
         Err(error) if is_hidden(&error) => {}
         Err(error) => {
-            let problem = format!("{}; give an existing directory", reason(&error));
+            let remedy = match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    "let the user of this program search the directories above it"
+                }
+                _ => "give an existing directory",
+            };
+            let problem = format!("{}; {remedy}", reason(&error));
             return Err(refuse(problem));
         }
         Ok(metadata) if !metadata.is_dir() => {

@@ -104,7 +104,9 @@ pub(crate) fn probe(sockets: &[Listen], passive_ports: Option<PortRange>) -> io:
 fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        ErrorKind::AddrInUse => "; another program listens there, or this server runs already",
+        ErrorKind::AddrInUse => {
+            "; another program listens there, or this server runs already; end it, or give another port"
+        }
         ErrorKind::AddrNotAvailable => return not_of_this_machine(error, address),
         _ => "",
     };
@@ -116,7 +118,10 @@ fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
 fn not_of_this_machine(error: &io::Error, address: SocketAddr) -> io::Error {
     let own = Interfaces::read().map(|interfaces| interfaces.addresses);
     let advice = advice_about(address.ip(), &own.unwrap_or_default());
-    let text = format!("cannot listen on {address}: {error}; {advice}");
+    let text = format!(
+        "cannot listen on {address}: {}; {advice}",
+        SystemText(error)
+    );
     io::Error::new(error.kind(), text)
 }
 

@@ -35,6 +35,8 @@ fn flags_in(text: &str) -> Vec<&'static str> {
 fn help_and_version_are_printed_before_values_are_parsed() {
     assert_eq!(shown("-w --help --nonsense"), short_help());
     assert_eq!(shown("-w --port x -h all --nonsense"), help());
+    assert_eq!(shown("--help --who --watch"), shown("--help who"));
+    assert_eq!(shown("-h -p 21"), shown("--help port"));
     let Ok(Invocation::Version(version)) = line("--version -p nonsense") else {
         panic!("no version");
     };
@@ -131,7 +133,7 @@ fn an_unknown_word_is_refused() {
         ),
         (
             "--help nonsense",
-            "--help nonsense: unknown flag; --help all lists them",
+            "--help nonsense: no flag has this in its name; --help all shows every flag",
         ),
         (
             "--help=",

@@ -5,6 +5,7 @@
 use super::layout::{Columns, Row};
 use super::rates::Rates;
 use super::text::{bytes, cut_end, cut_start, flow, rate, time, whole, width};
+use crate::logging::counted::counted;
 use crate::status::snapshot::{
     Activity, Announced, Direction, PassivePortsStatus, ServerPhase, SessionStatus, Snapshot,
     TransferStatus,
@@ -92,7 +93,9 @@ pub(super) fn head(snapshot: &Snapshot, rates: &Rates, terminal: usize) -> Vec<T
     let mut lines = vec![TableLine::new(LineKind::Plain, cut_end(&first, terminal))];
     let phase = match server.phase {
         ServerPhase::Serving => None,
-        ServerPhase::Draining => Some("draining: no new session starts, and the last one ends it"),
+        ServerPhase::Draining => {
+            Some("draining: no new session starts, and the server ends after the last one")
+        }
         ServerPhase::ShuttingDown => Some("shutting down: running transfers may finish"),
     };
     lines.extend(phase.map(|phase| TableLine::new(LineKind::Warning, cut_end(phase, terminal))));
@@ -133,26 +136,39 @@ fn ports(ports: &PassivePortsStatus) -> String {
 fn totals(snapshot: &Snapshot) -> Vec<String> {
     let totals = &snapshot.totals;
     let transfers = [
-        ("downloads", totals.downloads),
-        ("uploads", totals.uploads),
-        ("listings", totals.listings),
+        ("download", totals.downloads),
+        ("upload", totals.uploads),
+        ("listing", totals.listings),
     ];
     let transfers = transfers.map(|(name, total)| {
         let failed = match total.failed {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
-        format!("{} {name} {}{failed}", total.completed, bytes(total.bytes))
+        let completed = counted(total.completed, name);
+        format!("{completed} {}{failed}", bytes(total.bytes))
     });
     let mut parts = transfers.to_vec();
     let others = [
-        (totals.failed_logins, "failed logins"),
-        (totals.never_connected, "never connected"),
-        (totals.refused_connections, "refused"),
-        (totals.lost_log_lines, "log lines lost"),
+        (
+            totals.failed_logins,
+            counted(totals.failed_logins, "failed login"),
+        ),
+        (
+            totals.never_connected,
+            format!("{} never connected", totals.never_connected),
+        ),
+        (
+            totals.refused_connections,
+            format!("{} refused", totals.refused_connections),
+        ),
+        (
+            totals.lost_log_lines,
+            counted(totals.lost_log_lines, "lost log line"),
+        ),
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
-    parts.extend(others.map(|(count, name)| format!("{count} {name}")));
+    parts.extend(others.map(|(_, text)| text));
     parts
 }
 
@@ -273,7 +289,8 @@ fn way(announced: &Announced) -> String {
         Some(false) => "never connected",
         None => "not connected yet",
     };
-    format!("{place} by {}: {came}", announced.rule)
+    // The rule comes last: it is what a narrow terminal cuts.
+    format!("{place} {came}, by {}", announced.rule)
 }
 
 /// Of the lines below a session.

@@ -41,7 +41,7 @@ impl MetricsServer {
     /// Listens. Readers wait until [`start`](Self::start).
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).map_err(|error| {
-            let text = SystemText(&error);
+            let text = format!("{}{}", SystemText(&error), remedy(error.kind()));
             io::Error::new(error.kind(), format!("--metrics {address}: {text}"))
         })?;
         Ok(Self {
@@ -331,6 +331,18 @@ fn response(status: &str, kind: &str, body: &str, with_body: bool) -> Vec<u8> {
         bytes.extend_from_slice(body.as_bytes());
     }
     bytes
+}
+
+/// What helps when the address cannot be listened on.
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        ErrorKind::AddrInUse => "; another program listens there; give another port",
+        ErrorKind::AddrNotAvailable => {
+            "; give an address of this machine, or a port alone for 127.0.0.1"
+        }
+        _ => "",
+    }
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

@@ -137,7 +137,7 @@ fn a_download_moves() {
         "NO  USER    CLIENT     TLS   AGE  DOES",
         "#1  tester  127.0.0.1  -    0:*  RETR /big",
         "    [*----] *%  * KiB of 64.0 MiB  * KiB/s  *:* left",
-        "    127.*:6000* by the rule for local clients (127.0.0.0/8):*",
+        "    127.*:6000* connected, by the rule for local clients (127.0.0.0/8)",
     ];
     expected.extend(vec![""; 15]);
     expected.push("q quits");

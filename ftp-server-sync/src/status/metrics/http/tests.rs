@@ -168,7 +168,10 @@ fn the_port_is_free_again_when_the_server_ends() {
     let error = MetricsServer::bind(address).err().unwrap().to_string();
     assert_eq!(
         error,
-        format!("--metrics {address}: Address already in use")
+        format!(
+            "--metrics {address}: Address already in use; another program listens there; give \
+             another port"
+        )
     );
     drop(server);
     drop(silent);
