@@ -45,16 +45,17 @@ pub fn loggable(line: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a line is, or might be, a PASS or an ACCT. Telnet bytes may come before the verb.
+/// Whether a line is, or might be, a PASS or an ACCT. Bytes of Telnet, or others that are no text,
+/// may come before the verb.
 fn may_have_password(line: &[u8]) -> bool {
     let is_secret = |verb: &[u8]| {
         verb.get(..4).is_some_and(|verb| {
             verb.eq_ignore_ascii_case(b"PASS") || verb.eq_ignore_ascii_case(b"ACCT")
         })
     };
-    match line.first() {
-        Some(0x80..) => line.windows(4).any(is_secret),
-        _ => is_secret(line.trim_ascii_start()),
+    match line.trim_ascii_start() {
+        line @ [b'!'..=b'~', ..] => is_secret(line),
+        line => line.windows(4).any(is_secret),
     }
 }
 
@@ -184,7 +185,13 @@ mod tests {
         for line in ["PASS x", "pass x", " PASS x", "PASS", "ACCT x"] {
             assert_eq!(loggable(line.as_bytes()), b"PASS (hidden)", "{line}");
         }
-        assert_eq!(loggable(b"\xff\xfdAPASS x\r\n"), b"PASS (hidden)");
+        for line in [
+            &b"\xff\xfdAPASS x\r\n"[..],
+            b"\0PASS x\r\n",
+            b" \0 \x1bACCT x",
+        ] {
+            assert_eq!(loggable(line), b"PASS (hidden)");
+        }
         for line in ["RETR passport.jpg", "CWD /compass", "PAS", "NOOP", ""] {
             let with_end = [line.as_bytes(), b"\r\n"].concat();
             assert_eq!(loggable(&with_end), line.as_bytes());

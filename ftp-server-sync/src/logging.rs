@@ -7,6 +7,7 @@ pub(crate) mod file_log;
 mod format;
 mod line_queue;
 mod lines;
+mod link_walk;
 mod log_file;
 mod log_format;
 mod logger;

@@ -47,6 +47,8 @@ impl ProcessStart {
             Err(error) => return Err(broken(&error)),
         };
         // Not before the process has executed itself: that takes the variables away.
+        let problem = PassedSockets::passed_to_parent();
+        start.warning = start.warning.or(problem);
         start.sockets = PassedSockets::from_environment()?;
         Ok(start)
     }
@@ -73,7 +75,7 @@ impl ProcessStart {
         CommandLine::new(self.arguments.iter().cloned(), variable).with_sockets(&self.sockets)
     }
 
-    /// For the log, if others can see a password.
+    /// For the log: that others can see a password, or that passed sockets are not used.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }

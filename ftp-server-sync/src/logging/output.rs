@@ -65,7 +65,10 @@ impl<'a> Output<'a> {
     fn change(&mut self, change: FileChange) {
         match change {
             FileChange::Take(file) => self.place = Place::File(file),
-            FileChange::Close => self.place = Place::Nowhere,
+            FileChange::Close => {
+                self.place = Place::Nowhere;
+                self.lines.set_on(false);
+            }
             FileChange::Reopen(path) => self.reopen(&path),
         }
     }
@@ -76,7 +79,8 @@ impl<'a> Output<'a> {
             place => LogFile::open(path, None).map(|file| *place = Place::File(file)),
         };
         let Err(error) = result else {
-            return;
+            // A change before this one may have given it up, after this one was asked for.
+            return self.lines.set_on(true);
         };
         let (flag, error) = (self.lines.kind.flag(), SystemText(&error));
         let path = printable_word(path.as_os_str().as_bytes());
@@ -252,3 +256,36 @@ fn lost_lines_of(bytes: &[u8]) -> u64 {
 const REOPEN_REMEDY: &str = "have logrotate make the new one for the server's user (create 0640 USER \
                              GROUP), or truncate the old one (copytruncate); with --sandbox, give the \
                              file a directory of its own";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::logging::writer::write_directly;
+
+    /// Two reloads, one right after the other.
+    #[test]
+    fn the_last_change_of_the_file_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let (good, bad) = (
+            directory.path().join("log"),
+            directory.path().join("none/log"),
+        );
+        let lines = Lines::new(LineKind::Log, None);
+        lines.reopen(Some(bad));
+        lines.reopen(Some(good.clone()));
+        write_directly(&lines);
+        assert!(lines.is_on(), "the file stays empty");
+        lines.reopen(Some(good));
+        lines.reopen(None);
+        write_directly(&lines);
+        assert!(!lines.is_on(), "lines for a file that is closed");
+        let is_empty = |entry: fs::DirEntry| entry.metadata().unwrap().len() == 0;
+        assert!(
+            fs::read_dir(directory.path())
+                .unwrap()
+                .all(|entry| is_empty(entry.unwrap()))
+        );
+    }
+}

@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use ftp_proto::text::printable_word;
 use listenfd::ListenFd;
 use mio::net::TcpStream;
+use rustix::process::getppid;
 use socket2::SockRef;
 
 use super::inetd;
@@ -66,6 +67,16 @@ impl PassedSockets {
             sockets.listeners.push((listen, socket));
         }
         Ok(sockets)
+    }
+
+    /// For the log, if sockets were passed to the process that has started this one: a script in
+    /// between. To be called before [`from_environment`](Self::from_environment).
+    pub(crate) fn passed_to_parent() -> Option<String> {
+        let number = |name: &str| env::var(name).ok()?.parse::<i32>().ok();
+        let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
+        let has_sockets = number("LISTEN_FDS").is_some_and(|count| count > 0);
+        let is_for_parent = parent.is_some() && number("LISTEN_PID") == parent;
+        (has_sockets && is_for_parent).then(|| PARENT_REMEDY.to_owned())
     }
 
     /// Takes the connection that inetd has passed as standard input. To be called before any other
@@ -136,6 +147,9 @@ const CONTROL: &str = "control";
 const IMPLICIT_TLS: &str = "implicit-tls";
 /// As the service manager calls a socket without a name.
 const UNNAMED: &str = "unknown";
+
+const PARENT_REMEDY: &str = "the sockets of the service manager (LISTEN_FDS) are not used: they are \
+    for the process that has started this one (LISTEN_PID); in a script, start the server with exec";
 
 const LISTEN_REMEDY: &str = "in the socket unit, write ListenStream= with a port and Accept=no; for \
     Accept=yes, start the server with --inetd and StandardInput=socket";

@@ -113,7 +113,9 @@ impl Server {
             }
             Err(error) => {
                 for line in shares::lines(&error) {
-                    error!("not reloading, the old settings stay: {line}");
+                    // The file of the log may be why, or be gone with its directory.
+                    let target = logging::ALSO_TO_STDERR;
+                    error!(target: target, "not reloading, the old settings stay: {line}");
                 }
                 self.shown.on_reloaded(Err(&error));
             }

@@ -10,7 +10,7 @@ use std::path::Path;
 use ftp_proto::text::printable_word;
 
 use crate::logging::file_log::make_file;
-use crate::sandbox::{AllowedAccess, enter, in_force};
+use crate::sandbox::{AllowedAccess, NeededPath, enter, in_force};
 use crate::settings::{Settings, StatusSocketPlace};
 
 /// Takes the right from this process to open other files than those that a server with these
@@ -59,6 +59,23 @@ pub(super) fn check_entered(settings: &Settings) -> io::Result<()> {
     }
 }
 
+/// Where log files have to be made that the old settings do not have. One that they have may be
+/// missing: another program rotates it.
+fn new_log_directories(old: &Settings, new: &Settings) -> Vec<NeededPath> {
+    let had = |file: &Path| old.log_files().any(|(_, old)| old == file);
+    let missing = new.log_files();
+    let missing = missing.filter(|(_, file)| !had(file) && !file.exists());
+    let directories = missing.filter_map(|(flag, file)| {
+        Some(NeededPath {
+            name: flag,
+            path: file.parent()?.to_owned(),
+            access: AllowedAccess::Change,
+            with_parent: false,
+        })
+    });
+    directories.collect()
+}
+
 /// Refuses new settings that the sandbox, which stays as it is, does not suit.
 pub(super) fn check_change(old: &Settings, new: &Settings) -> io::Result<()> {
     if old.sandbox != new.sandbox {
@@ -69,7 +86,7 @@ pub(super) fn check_change(old: &Settings, new: &Settings) -> io::Result<()> {
     let Some(sandbox) = in_force() else {
         return Ok(());
     };
-    let needed = new.sandbox_needs();
+    let needed = [new.sandbox_needs(), new_log_directories(old, new)].concat();
     let Some(refused) = sandbox.rules.first_refused(&needed) else {
         return Ok(());
     };

@@ -46,7 +46,7 @@ impl ServiceManager {
         match connect(&name) {
             Ok(socket) => {
                 manager.socket = Some(socket);
-                manager.watchdog = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+                manager.watchdog = sd_notify::watchdog_enabled().and_then(watchdog_interval);
             }
             Err(error) => manager.problem = Some(error),
         }
@@ -127,9 +127,19 @@ impl ServiceManager {
         let comes_again = matches!(states, [NotifyState::Status(_) | NotifyState::Watchdog]);
         let limit = if comes_again { MOMENT } else { SEND_MAX };
         let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
-        let sent = socket
-            .set_write_timeout(Some(limit))
-            .and_then(|()| socket.send(lines.join("\n").as_bytes()));
+        let text = lines.join("\n");
+        let send = || {
+            socket
+                .set_write_timeout(Some(limit))
+                .and_then(|()| socket.send(text.as_bytes()))
+        };
+        let sent = loop {
+            match send() {
+                // A signal, such as the one for a reload.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                sent => break sent,
+            }
+        };
         match sent {
             Ok(_) => return true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -144,6 +154,11 @@ impl ServiceManager {
         }
         false
     }
+}
+
+/// Half of the time that it allows. Zero is no time: it would keep a core busy.
+fn watchdog_interval(limit: Duration) -> Option<Duration> {
+    Some(limit / 2).filter(|interval| !interval.is_zero())
 }
 
 fn status([sessions, transfers]: [usize; 2]) -> String {
@@ -233,6 +248,13 @@ mod tests {
         };
         // The first message has a status too.
         assert_eq!([0, 1, 2, 3, 4, 6].map(&mut count), [2, 0, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_watchdog_without_time_is_none() {
+        assert_eq!(watchdog_interval(Duration::ZERO), None);
+        let interval = watchdog_interval(Duration::from_secs(30));
+        assert_eq!(interval, Some(Duration::from_secs(15)));
     }
 
     #[test]

@@ -59,6 +59,26 @@ fn passing(serve: &Command, variables: &[(&str, &str)]) -> Command {
     command
 }
 
+/// A script between the service manager and the server.
+#[test]
+fn sockets_for_the_parent_are_named_in_the_log() {
+    let held = Held::new("127.0.0.1:0");
+    let port = held.address().port().to_string();
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 \"$@\"; exit $?";
+    let flags = ["-i", "127.0.0.1", "-p", &port];
+    let mut command = process::prefixed(&["sh", "-c", script, "sh"], &server::command(&flags));
+    let child = process::start_reading(&mut command, held.descriptor().into());
+    let found = process::finish(child, &command, 20);
+    let log = String::from_utf8_lossy(&found.stderr);
+    for text in [
+        "WARN  the sockets of the service manager (LISTEN_FDS) are not used",
+        "start the server with exec",
+        "Address already in use",
+    ] {
+        assert!(log.contains(text), "{log}");
+    }
+}
+
 #[test]
 fn passed_sockets_replace_the_flags() {
     let place = TempDir::new().expect("a temporary directory");

@@ -1,7 +1,7 @@
 //! The log in a file: rotated by logrotate, on a full disk, after rights were given up.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -248,6 +248,46 @@ fn a_log_that_cannot_be_opened_is_refused() {
         log.contains(" ERROR ftp-server-sync: cannot listen on 192.0.2.1"),
         "{log}"
     );
+}
+
+/// The directory of the log is gone, and the log with it.
+#[test]
+fn a_reload_that_fails_has_its_line_on_stderr_too() {
+    let place = Place::new();
+    let (logs, config) = (place.file("logs"), place.file("ftp.conf"));
+    fs::create_dir(&logs).expect("a directory");
+    let text = format!("log-file {}\n", path(&logs.join("log")));
+    fs::write(&config, text).expect("a file");
+    let flags = ["--config", path(&config)];
+    let server = Setup::new().flags(&flags).program();
+    fs::remove_dir_all(&logs).expect("the directory is removed");
+    server.signal(Signal::HUP);
+    let log = server.log_with("not reloading, the old settings stay: ");
+    assert!(
+        log.contains("logs/log: the directory of this file: "),
+        "{log}"
+    );
+    server.finish();
+}
+
+#[test]
+fn one_file_does_not_hold_both_kinds_of_lines() {
+    let place = Place::new();
+    let log = place.file("log");
+    for (other, target) in [("link", "log"), ("directory", ".")] {
+        symlink(target, place.file(other)).expect("a link");
+    }
+    let refused = |name: &str| {
+        let other = place.file(name);
+        let flags = ["--log-file", path(&log), "--xferlog", path(&other)];
+        let found = process::run(&mut server::command(&flags), 20);
+        found.expect_refusal("is the file of --log-file too; give another one");
+    };
+    refused("directory/log");
+    fs::write(&log, "").expect("a file");
+    for name in ["link", "directory/log", "directory/link"] {
+        refused(name);
+    }
 }
 
 /// Clients may not read who else is there, nor write what happened.

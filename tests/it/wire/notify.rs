@@ -178,6 +178,28 @@ fn a_socket_that_is_not_there_has_a_line_in_the_log() {
     server.finish();
 }
 
+/// It waits for the service manager then, and a signal ends that wait too early.
+#[test]
+fn a_signal_takes_no_message_away() {
+    let manager = Manager::new();
+    let others = UnixDatagram::unbound().expect("a socket");
+    others.connect(manager.path()).expect("a connection");
+    others.set_nonblocking(true).expect("a socket");
+    while others.send(b"of another service").is_ok() {}
+    let server = manager.start(Setup::new());
+    for _ in 0..20 {
+        server.signal(Signal::USR1);
+        pass_time(
+            Duration::from_millis(20),
+            "a moment in which no message is read",
+        );
+    }
+    manager.message_with("READY=1");
+    server.signal(Signal::TERM);
+    manager.message_with("STOPPING=1\n");
+    assert_eq!(server.ended().0, Some(0));
+}
+
 /// The server's own number stands in `WATCHDOG_PID`, or another one.
 fn watched(serve: &Command, number: &str) -> Command {
     let script = format!("WATCHDOG_USEC=200000 WATCHDOG_PID={number} exec \"$@\"");

@@ -1,6 +1,7 @@
 //! The log: its level, its form and its files.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path, PathBuf};
 
 use log::LevelFilter;
@@ -41,12 +42,33 @@ pub(super) fn transfer_log(
     let Some(file) = file(flag, flags.xferlog.as_deref(), given)? else {
         return Ok(None);
     };
-    if flags.log_file.is_some() && flags.log_file == flags.xferlog {
+    let log = self::file("--log-file", flags.log_file.as_deref(), given)?;
+    if log.is_some_and(|log| is_same_file(&log, &file)) {
         let problem = "is the file of --log-file too; give another one";
         return Err(given.refuse_beside(flag, "--log-file", problem));
     }
     let zone = time_zone(flag, given, environment)?;
     Ok(Some(TransferLogSettings { file, zone }))
+}
+
+/// Whether two paths, which are absolute, lead to one file: lines of both would be mixed in it.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    if one == other {
+        return true;
+    }
+    let file = |path: &Path| fs::metadata(path).ok().filter(Metadata::is_file);
+    match (file(one), file(other)) {
+        (Some(one), Some(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (None, None) => {
+            // None has been made yet.
+            let directory = |path: &Path| fs::canonicalize(path.parent()?).ok();
+            let directories = directory(one).zip(directory(other));
+            one.file_name() == other.file_name()
+                && directories.is_some_and(|(one, other)| one == other)
+                && fs::symlink_metadata(one).is_err()
+        }
+        _ => false,
+    }
 }
 
 /// The absolute path of a file to append to. Whether it can be written shows when it is opened.
