@@ -35,15 +35,15 @@ impl Server {
                 return Err("the server is shutting down");
             }
         }
-        // Before the line: readers of the log rely on it.
+        // Before the line: readers of the log rely on both.
+        self.shutdown = Shutdown::Draining;
         self.listeners.close_all();
+        self.update_facts();
         info!(
             "draining: {who} asks for it; no new client is accepted, and the server ends after its \
              last session ({})",
             counted(running as u64, "session")
         );
-        self.shutdown = Shutdown::Draining;
-        self.update_facts();
         Ok(running)
     }
 
