@@ -19,7 +19,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::support::figures;
 use crate::support::random::Random;
-use crate::support::server::{Program, SecureServer, Setup, TestServer};
+use crate::support::server::{Program, SecureServer, Setup, THREADS_IDLE, TestServer};
 use crate::support::wait::{is_so_within, pass_time, wait_until};
 use honest::{Honest, Totals};
 use hostile::HOSTILE;
@@ -149,8 +149,5 @@ const CLIENTS: u8 = 100;
 
 /// Seconds before the measurement begins.
 const WARM_UP: u64 = 5;
-
-/// The main thread and the one of the log.
-const THREADS_IDLE: usize = 2;
 
 const MEMORY_KIB_MAX: u64 = 8192;

@@ -33,6 +33,7 @@ pub(crate) use black_box::BlackBox;
 pub(crate) use in_process::InProcess;
 pub(crate) use program::{Program, command, example};
 pub(crate) use tls::SecureServer;
+pub(crate) use usage::THREADS_IDLE;
 
 use super::client::Client;
 use super::client_program::WORK;

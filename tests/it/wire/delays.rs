@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use crate::support::client::Client;
 use crate::support::data::{drain, reset};
 use crate::support::figures;
-use crate::support::server::{Program, TestServer};
+use crate::support::server::{Program, THREADS_IDLE, TestServer};
 use crate::support::wait::{pass_time, wait_until};
 
 /// A kind of work, and how a client makes a session do it.
@@ -202,8 +202,5 @@ fn until_other_replies(server: &TestServer<Program>, work: &Work) -> Duration {
 fn shown(delay: Duration) -> String {
     format!("{:.1}", delay.as_secs_f64() * 1000.0)
 }
-
-/// The main thread and the one of the log.
-const THREADS_IDLE: usize = 2;
 
 const SPARSE_BYTES: u64 = 400 << 30;

@@ -4,6 +4,9 @@ use std::fs;
 
 use super::{Program, TestServer};
 
+/// The threads of a program without sessions: the main one, those of the log and the status socket.
+pub(crate) const THREADS_IDLE: usize = 3;
+
 impl TestServer<Program> {
     /// Open descriptors, and threads.
     pub(crate) fn counts(&self) -> (usize, usize) {

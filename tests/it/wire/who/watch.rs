@@ -145,7 +145,7 @@ fn a_download_moves() {
     // The same terminal with another size.
     terminal.tmux(&["resize-window", "-x", "70", "-y", "9"]);
     expected.truncate(7);
-    expected.push("    127.*:6000* connected, by the rule for local clients (127.*");
+    expected.push("    127.*:6000* connected, by the rule for local clients (*");
     expected.push("q quits");
     wait_until("the new size", || terminal.screen().lines().count() == 9);
     wait_until("a whole page", || {
