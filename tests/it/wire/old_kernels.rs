@@ -147,13 +147,7 @@ fn use_files(server: &TestServer<Program>) {
 
 fn use_tls(server: &TestServer<Program>) {
     let config = trusting_any(&version::TLS13);
-    let mut client = Client::greeted(server.address);
-    client.auth_tls(&config);
-    client.log_in();
-    client.protect_data();
-    client.store_securely("STOR secure", &noise(100_000), &config);
-    assert_eq!(client.fetch_securely("RETR secure", &config).len(), 100_000);
-    client.command("QUIT", 221);
+    Client::greeted(server.address).use_tls(&config);
 }
 
 /// The command on a kernel that has none of these calls, in strace's words. The trace has all of

@@ -72,12 +72,7 @@ fn a_small_download_is_not_registered_with_the_poll() {
     let (traced, mut client) = Traced::new();
     client.command("TYPE I", 200);
     let count = 20;
-    for _ in 0..count {
-        let data = connect(client.extended_passive());
-        client.command("RETR small", 150);
-        assert_eq!(drain(data), SMALL_BYTES);
-        client.expect(226);
-    }
+    download_small(&mut client, count);
     client.command("QUIT", 221);
     let calls = traced.end();
     let sent = calls.iter().filter(|call| call.name == "sendfile");
@@ -90,6 +85,16 @@ fn a_small_download_is_not_registered_with_the_poll() {
     assert!(registered < count, "{registered} for {count} downloads");
 }
 
+/// Downloads a small file several times. Each time the client connects before its command.
+fn download_small(client: &mut Client, count: usize) {
+    for _ in 0..count {
+        let data = connect(client.extended_passive());
+        client.command("RETR small", 150);
+        assert_eq!(drain(data), SMALL_BYTES);
+        client.expect(226);
+    }
+}
+
 /// What a session notes of itself, for others to see, costs no call.
 #[test]
 fn commands_and_small_downloads_make_few_calls() {
@@ -100,12 +105,7 @@ fn commands_and_small_downloads_make_few_calls() {
         client.command("NOOP", 200);
     }
     client.command("SIZE small", 213);
-    for _ in 0..count {
-        let data = connect(client.extended_passive());
-        client.command("RETR small", 150);
-        assert_eq!(drain(data), SMALL_BYTES);
-        client.expect(226);
-    }
+    download_small(&mut client, count);
     client.command("QUIT", 221);
     let mut calls = traced.end();
     let login = calls.iter().position(|call| call.text.contains("\"230 "));

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, ClientConnection};
 use super::Client;
 use crate::support::certificates::HOST;
 use crate::support::data::is_timeout;
+use crate::support::file_contents::noise;
 
 /// One side of TLS: ours.
 pub(crate) struct Protected {
@@ -75,6 +76,17 @@ impl Client {
         data.write(bytes);
         data.close();
         self.expect(226);
+    }
+
+    /// A session with TLS, after the greeting: its login, a file to the server and back, its end.
+    #[track_caller]
+    pub(crate) fn use_tls(mut self, config: &Arc<ClientConfig>) {
+        self.auth_tls(config);
+        self.log_in();
+        self.protect_data();
+        self.store_securely("STOR secure", &noise(100_000), config);
+        assert_eq!(self.fetch_securely("RETR secure", config).len(), 100_000);
+        self.command("QUIT", 221);
     }
 }
 
