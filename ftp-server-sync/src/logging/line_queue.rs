@@ -61,7 +61,7 @@ impl LineQueue {
     }
 }
 
-/// Lines are lost that were not counted yet.
+/// Counts lines that were lost.
 pub(super) fn count_lost(lines: u64) {
     LOST.fetch_add(lines, Ordering::Relaxed);
 }

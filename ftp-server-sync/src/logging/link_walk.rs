@@ -17,7 +17,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// A file by its last name: what has this name in this directory now, and is no link.
+/// A directory and the name of a file in it. Whatever has this name now, no link is followed.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) directory: OwnedFd,

@@ -252,7 +252,7 @@ fn lost_lines_of(bytes: &[u8]) -> u64 {
     lost
 }
 
-/// What helps whatever the server has given up.
+/// The remedy, whichever right the server has given up.
 const REOPEN_REMEDY: &str = "have logrotate make the new one for the server's user (create 0640 USER \
                              GROUP), or truncate the old one (copytruncate); with --sandbox, give the \
                              file a directory of its own";

@@ -110,8 +110,8 @@ impl StatusService {
 }
 
 impl Drop for StatusService {
-    /// The process may end after this, so that the last answers are sent first. They are few and
-    /// short; a thread that is busy is not waited for.
+    /// Waits until the last answers are sent, as the process may end after this. They are few and
+    /// short; it does not wait for a thread that is busy.
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
         let _ = self.waker.wake();

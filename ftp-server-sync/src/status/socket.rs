@@ -37,7 +37,7 @@ impl StatusSocket {
     ///
     /// # Errors
     ///
-    /// Why it cannot, with what would help. So if another server listens there.
+    /// Why it cannot, and what would help; also if another server listens there.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         let _lock = directory(path).and_then(lock_directory);
         let bound = match listen(path) {

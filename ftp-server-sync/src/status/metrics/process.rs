@@ -39,7 +39,7 @@ fn resident_bytes() -> Option<u64> {
     pages.checked_mul(u64::try_from(page_size()).ok()?)
 }
 
-/// Without the one that this look needs.
+/// How many descriptors are open, without that of the directory which is read here.
 fn open_files() -> Option<u64> {
     let count = fs::read_dir("/proc/self/fd").ok()?.count();
     u64::try_from(count.saturating_sub(1)).ok()
