@@ -51,6 +51,7 @@ mod offer;
 mod outcome;
 mod path;
 pub mod ports;
+mod printable;
 pub mod rate;
 mod reach;
 mod refusal;

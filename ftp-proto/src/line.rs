@@ -105,7 +105,7 @@ pub(crate) fn wipe(line: Cow<'_, [u8]>) {
 
 /// Also removes the rest of a command whose IAC was lost as urgent data: no verb begins with such a
 /// byte.
-fn strip_commands(mut line: &[u8]) -> &[u8] {
+pub(crate) fn strip_commands(mut line: &[u8]) -> &[u8] {
     loop {
         line = match line {
             [IAC, command, _option, rest @ ..] if NEGOTIATIONS.contains(command) => rest,

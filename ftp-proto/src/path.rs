@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
-use crate::text::printable;
+use crate::printable::printable;
 
 /// An absolute, normalised path. Names are bytes in any encoding.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

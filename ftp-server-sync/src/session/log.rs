@@ -7,6 +7,7 @@
 mod once;
 mod transfers;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
@@ -152,9 +153,9 @@ impl SessionLog {
         let shown = if is_whole && input.len() <= limits::LINE_BYTES_MAX {
             loggable(input)
         } else {
-            b"(overlong line)"
+            Cow::Borrowed(&b"(overlong line)"[..])
         };
-        let shown = names.decode(shown).unwrap_or(shown.into());
+        let shown = names.decode(&shown).unwrap_or(Cow::Borrowed(&shown));
         self.command = CommandStart::of(&shown);
         if begins {
             self.last_command = Instant::now();

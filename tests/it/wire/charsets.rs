@@ -215,7 +215,7 @@ fn the_log_is_in_utf8() {
     let mut client = server.client();
     client.store(line("STOR ", CHINESE), "x");
     client.command(line("SIZE ", b"\xd7\xd6"), 550);
-    client.command(line("ABCD ", CHINESE), 500);
+    client.command(line("TYPE ", CHINESE), 501);
     client.command(line("MKD ", b"\xc4\xa3"), 257);
     client.command(b"SIZE \xff", 501);
     let log = server.finish();
@@ -224,7 +224,7 @@ fn the_log_is_in_utf8() {
         "> STOR 中文\n",
         "STOR /中文: 1 bytes in ",
         "SIZE /字 refused: 550 No such file",
-        "ABCD 中文 refused: 500 ",
+        "TYPE 中文 refused: 501 ",
         "MKD /模\n",
         "< 257 \"/模\" created.\n",
         "> SIZE \\xff\n",

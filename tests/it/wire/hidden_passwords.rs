@@ -1,4 +1,5 @@
-//! Passwords that the program was started with: who else can see them.
+//! Passwords that the program was started with: who else can see them. And those that clients
+//! send, mistyped verbs included: they are in no log.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,6 +8,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
+use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::process;
 use crate::support::server::{PASSWORD, Program, Setup, TestServer, USER};
@@ -189,6 +191,38 @@ fn a_password_file_that_others_can_read_has_a_warning_until_that_ends() {
         server.log().matches("reloaded the settings").count() == 2
     });
     assert_eq!(server.log().matches(&warning).count(), 2);
+}
+
+/// People who type commands by hand mistype them. Before a login only `--debug` shows commands, and
+/// after it unknown ones are logged always.
+#[test]
+fn a_password_behind_a_mistyped_verb_is_not_logged() {
+    let server = TestServer::program(&["--debug"]);
+    let mut client = Client::greeted(server.address);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PAS S3cret", 500);
+    client.command("pasS S3cret-x", 530);
+    client.command("PASSS3cret", 500);
+    client.command("S3cret", 500);
+    client.command(format!("USER {USER}"), 331);
+    client.command(format!("PASS {PASSWORD}"), 230);
+    client.command("PSAS S3cret", 500);
+    client.command("pas S3cret", 500);
+    client.command("SITE PSWD S3cret S3cret2", 500);
+    client.command("RETR S3cure", 550);
+    let log = server.finish();
+    assert!(!log.contains("S3cret"), "{log}");
+    for text in [
+        "> PAS (hidden)\n",
+        "> PASS (hidden)\n",
+        "> (hidden)\n",
+        " PSAS (hidden) refused: 500 ",
+        " (hidden) refused: 500 ",
+        " SITE PSWD (hidden) refused: 50",
+        " RETR /S3cure refused: 550 ",
+    ] {
+        assert!(log.contains(text), "{text}: {log}");
+    }
 }
 
 /// The arguments that others see. Checks that no other place has the password.
