@@ -59,7 +59,8 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
         local_networks.any(|network| network.addr().is_ipv4() && all_clients(network.prefix_len()));
     // What the router answers is not known before it is asked.
     let by_router = settings.port_mapping.is_on();
-    if settings.masquerade_address.is_some() || by_rule || all_local || by_router {
+    let is_decided = settings.masquerade_address.is_some() || by_rule || all_local || by_router;
+    if is_decided || admits_only_private_addresses(settings) {
         return None;
     }
     let private: Vec<Ipv4Addr> = local
@@ -90,6 +91,23 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
     Some(Finding::failure(format!(
         "PASV replies will carry {list}, {kind}: clients outside the local network will fail; {advice}"
     )))
+}
+
+/// Whether `--allow` keeps out all clients to whom a private address is of no use. PASV is a matter
+/// of IPv4. Clients outside may come through a gateway, whose own address is private.
+fn admits_only_private_addresses(settings: &Settings) -> bool {
+    let allowed = &settings.access.allowed;
+    let is_private = |network: &IpNet| {
+        let reach = Reach::of(network.network());
+        reach != Reach::Public && reach == Reach::of(network.broadcast())
+    };
+    let mut allowed = allowed.iter().filter(|network| network.addr().is_ipv4());
+    let is_let_in = |gateway: &IpNet| {
+        let mut networks = allowed.clone();
+        networks.any(|network| network.contains(gateway) || gateway.contains(network))
+    };
+    let has_gateway = settings.trusted_gateways.iter().any(is_let_in);
+    !settings.access.allowed.is_empty() && !has_gateway && allowed.all(is_private)
 }
 
 /// Public addresses that no client outside can reach, and sources that have no address or several.
@@ -312,6 +330,41 @@ fn rule_for_all_clients(settings: &Settings) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::cli::golden;
+
+    /// Who lets only a local network in has no clients outside.
+    #[test]
+    fn private_addresses_are_right_for_the_clients_that_are_let_in() {
+        let is_found = |line: &str| {
+            let local = [Ipv4Addr::new(192, 168, 77, 2)];
+            private_address_announced(&golden::settings(line), &local).is_some()
+        };
+        for line in [
+            "--allow 192.168.77.0/24",
+            "--allow 192.168.77.7",
+            "--allow 10.0.0.0/8,172.16.0.0/12 --allow 192.168.0.0/16",
+            "--allow 192.168.0.0/16 --deny 0.0.0.0/0",
+            "--allow 100.64.0.0/10,127.0.0.1",
+            // Over IPv6, clients use EPSV.
+            "--allow 192.168.0.0/16,2001:db8::/32",
+            "--allow 2001:db8::/32",
+            "--trust-gateway 172.17.0.1 --allow 192.168.77.0/24",
+        ] {
+            assert!(!is_found(line), "{line}");
+        }
+        for line in [
+            "",
+            "--allow 192.168.0.0/16,203.0.113.7",
+            "--allow 192.0.0.0/8",
+            "--allow 172.0.0.0/8",
+            "--allow 0.0.0.0/0",
+            "--deny 192.168.77.0/24",
+            // Behind a gateway, all clients have its address.
+            "--trust-gateway 172.17.0.1 --allow 172.17.0.0/16",
+            "--trust-gateway 172.17.0.0/16 --allow 172.17.0.1",
+        ] {
+            assert!(is_found(line), "{line}");
+        }
+    }
 
     #[test]
     fn addresses_of_manuals() {
