@@ -53,7 +53,7 @@ use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::{Listen, SocketSource};
 pub use crate::net::port_range::PortRange;
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
-pub(crate) use address::{STUN_PORT, unusable};
+pub(crate) use address::{STUN_PORT, is_mistyped_address, unusable};
 pub(crate) use hooks::HookKind;
 pub use hooks::HookSettings;
 pub use local_networks::LocalNetworks;

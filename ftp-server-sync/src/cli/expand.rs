@@ -3,6 +3,7 @@
 //! Nothing here knows what a flag means: the table says which flags exist, and which take a value.
 
 use std::ffi::{OsStr, OsString};
+use std::iter::Peekable;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::error::{self, FlagError};
@@ -10,7 +11,7 @@ use super::flags::{EVERY, Flag};
 use super::given::GivenFlags;
 use crate::accounts::similar::suggest;
 
-/// The flags of the command line. What stands after `--help` is not read.
+/// The flags of the command line. What stands after `--help` and its words is not read.
 pub(super) fn expand(
     table: &[Flag],
     arguments: impl IntoIterator<Item = OsString>,
@@ -21,23 +22,21 @@ pub(super) fn expand(
     while let Some(argument) = arguments.next() {
         let flags = match argument.as_bytes() {
             b"--" => match arguments.next() {
-                Some(stray) => return Err(not_a_flag(&stray, None)),
+                Some(stray) => return Err(not_a_flag(&stray, None, &given)),
                 None => break,
             },
             [b'-', b'-', ..] => vec![long(table, &argument)?],
             [b'-', _, ..] => letters(table, &argument)?,
-            _ => return Err(not_a_flag(&argument, in_word)),
+            _ => return Err(not_a_flag(&argument, in_word, &given)),
         };
         let is_word = argument.as_bytes()[1] != b'-';
         in_word = None;
         for (flag, attached) in flags {
             in_word = Some(flag).filter(|_| is_word && attached.is_some());
             let value = match (flag.placeholder, attached) {
+                (Some(_), None) if flag.long == "--help" => Some(words(table, &mut arguments)),
                 (Some(_), None) if flag.may_lack_value() => {
-                    // `--help --who` asks about a flag. All others begin the next flag.
-                    let is_asked =
-                        |next: &OsStr| flag.long == "--help" && find(table, next).is_some();
-                    let value = arguments.next_if(|next| !is_flag(next) || is_asked(next));
+                    let value = arguments.next_if(|next| !is_flag(next));
                     Some(value.unwrap_or_else(|| EVERY.into()))
                 }
                 (Some(_), None) => Some(following(table, flag, arguments.next())?),
@@ -110,6 +109,21 @@ fn following(table: &[Flag], flag: Flag, next: Option<OsString>) -> Result<OsStr
     }
 }
 
+/// The words behind `--help`, of which the first may be a flag.
+fn words(table: &[Flag], arguments: &mut Peekable<impl Iterator<Item = OsString>>) -> OsString {
+    if let Some(flag) = arguments.next_if(|next| find(table, next).is_some()) {
+        return flag;
+    }
+    let mut words: Vec<OsString> = Vec::new();
+    while let Some(word) = arguments.next_if(|next| !is_flag(next)) {
+        words.push(word);
+    }
+    if words.is_empty() {
+        return EVERY.into();
+    }
+    words.join(OsStr::new(" "))
+}
+
 /// Whether the argument is a flag, behind one that may stand without a value.
 pub(super) fn is_flag(argument: &OsStr) -> bool {
     argument.as_bytes().starts_with(b"-")
@@ -125,8 +139,13 @@ fn find(table: &[Flag], name: &OsStr) -> Option<Flag> {
 }
 
 /// A word where a flag should stand. In `-ru bob`, "u" is the value of `-r`, which is seldom meant.
-fn not_a_flag(argument: &OsStr, in_word: Option<Flag>) -> FlagError {
+fn not_a_flag(argument: &OsStr, in_word: Option<Flag>, before: &GivenFlags) -> FlagError {
     let shown = error::shown(argument);
+    if let Some(flag) = before.first_that(Flag::shares_nothing) {
+        let values = flag.placeholder.map_or("no value", |_| "one value");
+        let problem = format!("not a flag, and {} takes {values}; leave it out", flag.long);
+        return FlagError::new(shown, problem);
+    }
     let mut problem = format!("not a flag; write --directory {shown} to share a directory");
     if let Some((flag, short)) = in_word.and_then(|flag| Some((flag, flag.short?))) {
         let rest = format!(

@@ -102,6 +102,12 @@ impl GivenFlags {
         self.nth(long, 0)
     }
 
+    /// The first flag for which this is true.
+    pub(super) fn first_that(&self, is_it: impl Fn(&Flag) -> bool) -> Option<&Flag> {
+        let mut flags = self.0.iter().map(|given| &given.flag);
+        flags.find(|flag| is_it(flag))
+    }
+
     /// The first flag that is none of these.
     pub(super) fn first_but(&self, long_names: &[&str]) -> Option<&Given> {
         let mut others = self.0.iter();

@@ -35,39 +35,62 @@ pub fn short_help() -> String {
     text
 }
 
-/// The text for the value of `--help`.
+/// The text for the value of `--help`: words with blanks between them.
 pub(super) fn requested(value: &OsStr) -> Result<String, FlagError> {
-    let word = value.to_string_lossy();
-    match &*word {
-        EVERY => Ok(short_help()),
-        "all" => Ok(help()),
-        _ => about(&word).ok_or_else(|| {
-            let table = flags::table();
-            let names: Vec<&str> = table.iter().map(Flag::name).collect();
-            let similar = suggest(word.trim_start_matches('-'), &names);
-            let problem = match similar {
-                Some(name) => error::unknown("flag", Some(format!("--help {name}"))),
-                None => "no flag has this in its name; --help all shows every flag".to_owned(),
-            };
-            FlagError::with_value("--help", value, problem)
-        }),
+    let value = value.to_string_lossy();
+    if value == EVERY {
+        return Ok(short_help());
     }
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let mut wanted = Vec::new();
+    for word in &words {
+        let flags = about(word);
+        if flags.is_empty() && *word != ALL {
+            return Err(unknown(word));
+        }
+        wanted.extend(flags);
+    }
+    if words.contains(&ALL) {
+        return Ok(help());
+    }
+    let text = in_sections(|flag| wanted.contains(flag));
+    let mut text = text.trim_start().to_owned();
+    if let ([word], [only]) = (&words[..], &wanted[..])
+        && is_name_of(only, word)
+    {
+        text += &elsewhere(only);
+    }
+    Ok(text)
+}
+
+fn unknown(word: &str) -> FlagError {
+    let table = flags::table();
+    let names: Vec<&str> = table.iter().map(Flag::name).collect();
+    let problem = match suggest(word.trim_start_matches('-'), &names) {
+        Some(name) => error::unknown("flag", Some(format!("--help {name}"))),
+        None => "no flag has this in its name; --help all shows every flag".to_owned(),
+    };
+    FlagError::with_value("--help", word, problem)
 }
 
 /// The flag of this name or letter, or else those with the word in their names.
-fn about(word: &str) -> Option<String> {
+fn about(word: &str) -> Vec<Flag> {
     let table = flags::table();
-    let word = word.trim_start_matches('-');
-    let is_it = |flag: &&Flag| {
-        let letter = flag.short.map(String::from);
-        flag.name() == word || letter.as_deref() == Some(word)
-    };
-    if let Some(only) = table.iter().find(is_it) {
-        let text = in_sections(|flag| flag == only);
-        return Some(text.trim_start().to_owned() + &elsewhere(only));
+    if let Some(only) = table.iter().find(|flag| is_name_of(flag, word)) {
+        return vec![*only];
     }
-    let text = in_sections(|flag| !word.is_empty() && flag.name().contains(word));
-    (!text.is_empty()).then(|| text.trim_start().to_owned())
+    let word = word.trim_start_matches('-');
+    let flags = table.into_iter();
+    flags
+        .filter(|flag| !word.is_empty() && flag.name().contains(word))
+        .collect()
+}
+
+/// Whether this is the flag's name or letter, with dashes or without.
+fn is_name_of(flag: &Flag, word: &str) -> bool {
+    let word = word.trim_start_matches('-');
+    let letter = flag.short.map(String::from);
+    flag.name() == word || letter.as_deref() == Some(word)
 }
 
 /// How the flag is written in a file and in the environment.
@@ -116,6 +139,8 @@ fn entry(flag: &Flag) -> String {
     wrap(&head, COLUMN, WIDTH, flag.description)
 }
 
+/// The word for all flags.
+const ALL: &str = "all";
 pub(super) const WIDTH: usize = 80;
 pub(super) const COLUMN: usize = 32;
 /// The headings of the help, each with the flag that it stands before.

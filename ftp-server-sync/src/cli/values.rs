@@ -20,7 +20,8 @@ use crate::accounts::limit_values::digits;
 use crate::accounts::users::is_anonymous;
 use crate::nat::rules::RulesKind;
 use crate::settings::{
-    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, LogFormat, STUN_PORT, unusable,
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, LogFormat, STUN_PORT,
+    is_mistyped_address, unusable,
 };
 
 pub(super) use crate::accounts::limit_values::{hide, network, rate, size, umask};
@@ -212,7 +213,7 @@ fn announced(text: &str) -> Result<AddressSource, String> {
             None => return Ok(AddressSource::Address(address)),
         },
         Some(IpAddr::V6(_)) => "a PASV reply cannot carry an IPv6 address",
-        None if text.bytes().all(is_number) => {
+        None if text.bytes().all(is_number) || is_mistyped_address(text) => {
             "not an IPv4 address, which has four numbers from 0 to 255"
         }
         None if text.starts_with('/') => {
@@ -418,7 +419,10 @@ fn is_host_name(text: &str) -> bool {
     // A number at the end is a mistyped address, never a domain.
     let last = name.rsplit('.').next().unwrap_or_default();
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
-    name.len() <= HOST_NAME_BYTES_MAX && name.split('.').all(is_label) && !is_number
+    name.len() <= HOST_NAME_BYTES_MAX
+        && name.split('.').all(is_label)
+        && !is_number
+        && !is_mistyped_address(name)
 }
 
 const MINUTE: u64 = 60;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::settings::is_mistyped_address;
+
 /// An FTP server to look at, and how to log in there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeRequest {
@@ -39,7 +41,8 @@ impl ProbeTarget {
 /// Whether a text can be a name in the DNS, or in the table of this machine.
 fn is_host_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty() && text.len() <= HOST_BYTES_MAX && text.bytes().all(is_part)
+    let is_length = (1..=HOST_BYTES_MAX).contains(&text.len());
+    is_length && text.bytes().all(is_part) && !is_mistyped_address(text)
 }
 
 impl FromStr for ProbeTarget {
@@ -126,6 +129,8 @@ mod tests {
             "a/b",
             "[::1",
             "[1.2.3.4]:21",
+            "203.0.113.256",
+            "203.0.113.1x:21",
             "[]:21",
             "2001:db8::1:99999",
             "user@host",

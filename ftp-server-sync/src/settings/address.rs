@@ -103,5 +103,56 @@ pub(crate) fn unusable(address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
+/// Whether this is an IPv4 address with a slip, such as `192.168.1.1x`, rather than a name: three
+/// of its four parts are numbers, and the last one is no top-level domain, which has letters only.
+pub(crate) fn is_mistyped_address(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let is_number = |part: &&&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let last = parts.last().copied().unwrap_or_default();
+    let has_letters = last.len() > 1 && last.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_domain = has_letters || last.starts_with("xn--");
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    parts.len() == 4
+        && parts.iter().filter(is_number).count() >= 3
+        && !is_domain
+        && text.bytes().all(is_part)
+}
+
 /// The UDP port of STUN (RFC 8489, section 18.6).
 pub(crate) const STUN_PORT: u16 = 3478;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_no_mistyped_addresses() {
+        for text in [
+            "192.168.1.1x",
+            "192.168.1.x1",
+            "192.168.1.l",
+            "192.168.l.1",
+            "192.168.1O.1",
+            "192.168.1.256",
+            "1x.2.3.4",
+            "192.168.1.1_",
+        ] {
+            assert!(is_mistyped_address(text), "{text}");
+        }
+        for text in [
+            "1.2.3.example",
+            "1.2.3.xn--p1ai",
+            "192.168.1.1.nip.example",
+            "192-168-1-1.example",
+            "4.3.2.1.in-addr.arpa",
+            "a.b.3.4",
+            "1.2.3",
+            "3com",
+            "192.168.1.1:21",
+            "...",
+            "",
+        ] {
+            assert!(!is_mistyped_address(text), "{text}");
+        }
+    }
+}

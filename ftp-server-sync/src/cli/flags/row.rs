@@ -69,6 +69,23 @@ impl Flag {
         ];
         flags.contains(&self.long)
     }
+
+    /// These ask another process, or for a line of text: no directory is shared with them.
+    pub(in crate::cli) fn shares_nothing(&self) -> bool {
+        let flags = [
+            "--drain",
+            "--hash-password",
+            "--json",
+            "--kick",
+            "--probe",
+            "--reload",
+            "--stop",
+            "--version",
+            "--watch",
+            "--who",
+        ];
+        flags.contains(&self.long)
+    }
 }
 
 /// The value of a flag that stands without one.

@@ -37,6 +37,8 @@ fn help_and_version_are_printed_before_values_are_parsed() {
     assert_eq!(shown("-w --port x -h all --nonsense"), help());
     assert_eq!(shown("--help --who --watch"), shown("--help who"));
     assert_eq!(shown("-h -p 21"), shown("--help port"));
+    assert_eq!(shown("--help who all"), help());
+    assert_eq!(shown("--help all who"), help());
     let Ok(Invocation::Version(version)) = line("--version -p nonsense") else {
         panic!("no version");
     };
@@ -105,6 +107,9 @@ fn a_word_selects_flags() {
             "-h upload",
             &["--broken-uploads", "--max-upload-size", "--on-upload"],
         ),
+        ("--help who kick", &["--who", "--kick"]),
+        ("-h port -p 21", &["--port"]),
+        ("-h stop p --nonsense", &["--port", "--stop"]),
     ] {
         assert_eq!(flags_in(&shown(line)), expected, "{line}");
     }
@@ -133,6 +138,10 @@ fn an_unknown_word_is_refused() {
         ),
         (
             "--help nonsense",
+            "--help nonsense: no flag has this in its name; --help all shows every flag",
+        ),
+        (
+            "--help who nonsense",
             "--help nonsense: no flag has this in its name; --help all shows every flag",
         ),
         (
