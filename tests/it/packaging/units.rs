@@ -104,7 +104,13 @@ fn the_files_fit_together() {
         let is_ours = line.ends_with(" ftp-server ftp-server -");
         assert!(line.starts_with('#') || is_ours, "{line}");
     }
-    assert!(read("logrotate").contains("su ftp-server ftp-server\n"));
+    let logrotate = read("logrotate");
+    assert!(logrotate.contains("su ftp-server ftp-server\n"));
+    let shown = format!("```text\n{logrotate}```\n");
+    assert!(
+        read("../docs/operations.md").contains(&shown),
+        "docs/operations.md shows another packaging/logrotate"
+    );
     for script in ["debian/postinst", "debian/postrm"] {
         assert!(read(script).contains("/srv/ftp"), "{script}");
     }
