@@ -24,7 +24,7 @@
 //! | `server/rights` | from root to another user |
 //! | `server/users` | the users file, when it changes |
 //! | `server/service_manager`, `server/service_state` | messages to systemd: readiness, status, watchdog |
-//! | `server/single_session` | the one session of a server that inetd has started |
+//! | `server/single_client` | the one client of a server that inetd has started |
 //! | `server/hooks` | the operator's programs: their processes, output and end |
 //! | `session` | the thread of one session: one poll, one loop |
 //! | `session/connection` | the core with its sockets and files; runs until it has to wait |

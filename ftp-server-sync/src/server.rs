@@ -28,7 +28,6 @@ mod shown;
 mod shutdown;
 mod signals;
 mod single_client;
-mod single_session;
 mod status;
 mod system_check;
 mod system_users;

@@ -42,6 +42,26 @@ impl Server {
         }
     }
 
+    /// Starts the session of the client that inetd has passed, and ends the server after it.
+    pub(super) fn serve_single_client(&mut self, now: Instant) {
+        let Some(client) = &mut self.single_client else {
+            return;
+        };
+        if self.shutdown != Shutdown::No {
+            return client.close();
+        }
+        let listen = &self.state.current().settings.listen;
+        let due = client.take_due(self.addresses.have_answered(), listen, now);
+        let is_waiting = client.due().is_some();
+        if let Some(client) = due {
+            self.admit(client.connection, client.peer, client.implicit_tls);
+        }
+        // A client that is refused has no session.
+        if !is_waiting && self.sessions.count() == 0 {
+            self.end_now();
+        }
+    }
+
     /// Starts a session for a new client unless it is refused.
     pub(super) fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
         let peer = canonical(peer);

@@ -1,16 +1,31 @@
-//! The client of a server that inetd has started.
+//! The client of a server that inetd has started: the server has its session alone, and ends with
+//! it.
+//!
+//! Nothing here starts a session: what the server knows comes as an argument.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
+
+use crate::settings::Listen;
 
 /// The client of such a server.
 #[derive(Debug)]
 pub(super) struct SingleClient {
     /// Until its session starts.
-    pub(super) connection: Option<TcpStream>,
+    connection: Option<TcpStream>,
     /// It starts by then, even if public addresses are not known yet.
-    pub(super) deadline: Instant,
+    deadline: Instant,
+}
+
+/// A client whose session is due.
+#[derive(Debug)]
+pub(super) struct DueClient {
+    pub(super) connection: TcpStream,
+    pub(super) peer: SocketAddr,
+    /// Whether TLS protects the connection from its first byte on.
+    pub(super) implicit_tls: bool,
 }
 
 impl SingleClient {
@@ -24,6 +39,33 @@ impl SingleClient {
     /// When its session starts at the latest.
     pub(super) fn due(&self) -> Option<Instant> {
         self.connection.is_some().then_some(self.deadline)
+    }
+
+    /// Returns the client once the public addresses for PASV replies are known: this server is as
+    /// young as its client. A client that is gone by then is none.
+    pub(super) fn take_due(
+        &mut self,
+        addresses_are_known: bool,
+        listen: &[Listen],
+        now: Instant,
+    ) -> Option<DueClient> {
+        if !addresses_are_known && now < self.deadline {
+            return None;
+        }
+        let connection = self.connection.take()?;
+        let (local, peer) = (connection.local_addr().ok()?, connection.peer_addr().ok()?);
+        let mut listen = listen.iter();
+        Some(DueClient {
+            implicit_tls: listen
+                .any(|listen| listen.implicit_tls && listen.address.port() == local.port()),
+            connection,
+            peer,
+        })
+    }
+
+    /// Closes the connection, if its session has not started.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
     }
 }
 
