@@ -12,6 +12,7 @@ use log::{info, warn};
 
 use super::shown::{Orders, ServerFacts};
 use super::{Server, Shutdown};
+use crate::logging::counted::counted;
 use crate::logging::system_text::SystemText;
 use crate::privileges;
 use crate::settings::{Settings, StatusSocketPlace};
@@ -174,7 +175,8 @@ impl Server {
             }
             StatusOrder::Drain => match self.drain(WHO) {
                 Ok(running) => answer.done(format!(
-                    "the server ends after its last session; there are {running}"
+                    "the server ends after its last session; {} left",
+                    counted(running as u64, "session")
                 )),
                 Err(problem) => answer.error(problem),
             },

@@ -52,7 +52,7 @@ fn a_download_in_the_table_and_in_the_document() {
     assert!(!text.contains('\u{1b}'), "{text}");
     assert!(text.contains("\n1 of 512 sessions\n"), "{text}");
     let (heading, row) = text.trim_end().rsplit_once('\n').expect("a table");
-    assert!(heading.ends_with("CAME COMMAND"), "{text}");
+    assert!(heading.ends_with("CONNECTED COMMAND"), "{text}");
     let cells: Vec<&str> = row.split_whitespace().collect();
     assert_eq!((cells[0], cells[1]), ("1", USER), "{row}");
     assert_eq!(&cells[7..9], ["transfer", "clear"], "{row}");
@@ -110,7 +110,7 @@ fn orders_are_done_or_refused() {
     fs::write(config.path(), "bannner Third.\n").expect("a file");
     let refusal = "bannner: unknown name; did you mean banner?";
     expect(&ask(&server, &["--reload"]), 1, "", refusal);
-    let text = "the server ends after its last session; there are 1";
+    let text = "the server ends after its last session; 1 session left";
     expect(&ask(&server, &["--drain"]), 0, text, "");
     expect(&ask(&server, &["--stop"]), 0, "the server shuts down", "");
     second.expect(421);

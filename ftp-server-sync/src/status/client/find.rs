@@ -104,12 +104,25 @@ impl Search {
     fn several(&self) -> String {
         let answering = self.answering.iter().map(|(path, _)| path);
         let paths: Vec<PathBuf> = answering.chain(&self.silent).cloned().collect();
-        let first = shown(&paths[0]);
+        let ports: Vec<Option<&str>> = paths.iter().map(|path| port_of(path)).collect();
+        let distinct: BTreeSet<_> = ports.iter().flatten().collect();
+        let choice = match ports[0] {
+            Some(port) if distinct.len() == paths.len() => format!("--port {port}"),
+            _ => format!("--status-socket {}", shown(&paths[0])),
+        };
         format!(
-            "several servers run: {}; choose one, such as --status-socket {first}",
+            "several servers run: {}; choose one, such as {choice}",
             list(&paths)
         )
     }
+}
+
+/// The control port of the server whose socket has this name.
+fn port_of(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let port = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let number = port.parse().ok().filter(|&number: &u16| number > 0)?;
+    (number.to_string() == port).then_some(port)
 }
 
 /// The sockets of servers in a directory, in the order of their names.
@@ -204,13 +217,36 @@ mod tests {
             error,
             format!(
                 "several servers run: {path}/status-21.socket, {path}/status-2121.socket; \
-                 choose one, such as --status-socket {path}/status-21.socket"
+                 choose one, such as --port 21"
             )
         );
         let found = find(&directories, Some(2121), MOMENT).unwrap().0;
         assert_eq!(found, place("status-2121.socket"));
         let error = find(&directories, Some(22), MOMENT).unwrap_err();
         assert!(error.starts_with("no server answers at status-22.socket in "));
+    }
+
+    /// Of two users, or with a name that is not the server's own.
+    #[test]
+    fn a_port_that_is_not_enough_is_not_named() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let directories = [one.path().to_owned(), two.path().to_owned()];
+        let bind = |directory: &Path, name: &str| UnixListener::bind(directory.join(name)).unwrap();
+        let _first = bind(one.path(), "status-21.socket");
+        let second = bind(two.path(), "status-21.socket");
+        let cure = format!(
+            "; choose one, such as --status-socket {}/status-21.socket",
+            one.path().display()
+        );
+        for port in [None, Some(21)] {
+            let error = find(&directories, port, MOMENT).unwrap_err();
+            assert!(error.ends_with(&cure), "{error}");
+        }
+        drop(second);
+        let _third = bind(one.path(), "status-x.socket");
+        fs::remove_file(two.path().join("status-21.socket")).unwrap();
+        let error = find(&directories, None, MOMENT).unwrap_err();
+        assert!(error.ends_with(&cure), "{error}");
     }
 
     /// Its connections wait in a queue, which may be full. Perhaps it is the wanted one.

@@ -62,7 +62,7 @@ fn cells(session: &SessionStatus) -> [String; HEADING.len()] {
         of_transfer(|transfer| transfer.seconds_left.map(|left| whole(left).to_string())),
         of_announced(|way| std::net::SocketAddr::new(way.address, way.port).to_string()),
         of_announced(|way| quoted(&way.rule)),
-        of_announced(|way| came(way).to_owned()),
+        of_announced(|way| connected(way).to_owned()),
         command(&session.activity),
     ]
 }
@@ -94,7 +94,7 @@ fn percent(transfer: &TransferStatus) -> Option<String> {
     Some(whole(share * 100.0).to_string())
 }
 
-fn came(announced: &Announced) -> &'static str {
+fn connected(announced: &Announced) -> &'static str {
     match announced.is_connected {
         Some(true) => "yes",
         Some(false) => "no",
@@ -138,6 +138,6 @@ const HEADING: [&str; 19] = [
     "LEFT",
     "ANNOUNCED",
     "RULE",
-    "CAME",
+    "CONNECTED",
     "COMMAND",
 ];

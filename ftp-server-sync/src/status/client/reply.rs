@@ -3,6 +3,7 @@
 use ftp_proto::text::printable;
 use serde_json::Value;
 
+use super::text::is_mark;
 use crate::status::reply::{StatusAnswer, StatusReply};
 use crate::status::snapshot::{Activity, PROTOCOL_VERSION, SessionStatus, Snapshot};
 
@@ -86,8 +87,27 @@ fn clean(text: &str) -> String {
     let pieces: Vec<String> = pieces
         .map(|piece| printable(piece.as_bytes()).to_string())
         .collect();
-    pieces.join("\\")
+    with_few_marks(&pieces.join("\\"))
 }
+
+/// The text with escapes for more marks on a letter than a language has. They take no column of
+/// their own, so no width would limit them, and they would cover the lines around.
+fn with_few_marks(text: &str) -> String {
+    let mut marks = 0;
+    let mut few = String::with_capacity(text.len());
+    for character in text.chars() {
+        marks = if is_mark(character) { marks + 1 } else { 0 };
+        if marks <= MARKS_MAX {
+            few.push(character);
+        } else {
+            few.extend(character.escape_unicode());
+        }
+    }
+    few
+}
+
+/// On one letter, as in Vietnamese, Hebrew or Thai.
+const MARKS_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -102,6 +122,13 @@ mod tests {
         let line = br#"{"protocol":1,"error":"no \u001b[31msession"}"#;
         let expected = Answer::Error("no \\u{1b}[31msession".to_owned());
         assert_eq!(parse(line), Ok(expected));
+    }
+
+    #[test]
+    fn marks_without_end_are_escaped() {
+        let name = format!("ế\u{323} a{}b", "\u{301}".repeat(6));
+        let expected = "ế\u{323} a\u{301}\u{301}\u{301}\u{301}\\u{301}\\u{301}b";
+        assert_eq!(clean(&name), expected);
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) enum LineKind {
 /// The whole table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {
-    /// The server, its totals, and the names of the columns.
+    /// The server, what it does now, its totals, and the names of the columns: the most important
+    /// lines are the first ones and the last one.
     pub(super) head: Vec<TableLine>,
     /// The lines of each session.
     pub(super) sessions: Vec<Vec<TableLine>>,
@@ -50,7 +51,7 @@ impl Table {
         let rows = snapshot.sessions.iter().map(Row::of);
         let rows: Vec<Row> = heading.into_iter().chain(rows).collect();
         let columns = Columns::new(&rows, terminal);
-        let names = columns.line(&rows[0], "DOES");
+        let names = columns.line(&rows[0], "ACTIVITY");
         head.push(TableLine::new(LineKind::Heading, names));
         let sessions = snapshot.sessions.iter().zip(&rows[1..]);
         let sessions = sessions.map(|(session, row)| {
@@ -99,7 +100,7 @@ pub(super) fn head(snapshot: &Snapshot, rates: &Rates, terminal: usize) -> Vec<T
         ServerPhase::ShuttingDown => Some("shutting down: running transfers may finish"),
     };
     lines.extend(phase.map(|phase| TableLine::new(LineKind::Warning, cut_end(phase, terminal))));
-    for parts in [now(snapshot), totals(snapshot), moving(rates)] {
+    for parts in [now(snapshot), moving(rates), totals(snapshot)] {
         let texts = flow(0, &parts, terminal).into_iter();
         lines.extend(texts.map(|text| TableLine::new(LineKind::Plain, text)));
     }
@@ -136,17 +137,25 @@ fn ports(ports: &PassivePortsStatus) -> String {
 fn totals(snapshot: &Snapshot) -> Vec<String> {
     let totals = &snapshot.totals;
     let transfers = [
-        ("download", totals.downloads),
-        ("upload", totals.uploads),
-        ("listing", totals.listings),
+        ("download", Direction::Download, totals.downloads),
+        ("upload", Direction::Upload, totals.uploads),
+        ("listing", Direction::Listing, totals.listings),
     ];
-    let transfers = transfers.map(|(name, total)| {
-        let failed = match total.failed {
-            0 => String::new(),
-            failed => format!(", {failed} failed"),
-        };
-        let completed = counted(total.completed, name);
-        format!("{completed} {}{failed}", bytes(total.bytes))
+    let transfers = transfers.map(|(name, direction, total)| {
+        // The bytes are those of all three.
+        let mut text = format!("{} done", counted(total.completed, name));
+        for (count, state) in [
+            (total.failed, "failed"),
+            (running(snapshot, direction), "running"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {state}"));
+            }
+        }
+        if total.bytes > 0 {
+            text.push_str(&format!(", {}", bytes(total.bytes)));
+        }
+        text
     });
     let mut parts = transfers.to_vec();
     let others = [
@@ -170,6 +179,15 @@ fn totals(snapshot: &Snapshot) -> Vec<String> {
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     parts.extend(others.map(|(_, text)| text));
     parts
+}
+
+/// How many transfers of a direction have their data connection.
+fn running(snapshot: &Snapshot, direction: Direction) -> u64 {
+    let is_running = |session: &&SessionStatus| match &session.activity {
+        Activity::Transfer(transfer) => transfer.is_connected && transfer.direction == direction,
+        _ => false,
+    };
+    snapshot.sessions.iter().filter(is_running).count() as u64
 }
 
 fn moving(rates: &Rates) -> Vec<String> {

@@ -166,7 +166,7 @@ fn a_server_that_drains_says_so() {
     let text = table::text(&empty, &Rates::default(), 80);
     assert!(text.contains("\n0 of 512 sessions  PASV gives"), "{text}");
     assert!(
-        text.ends_with("\nNO  USER  CLIENT  TLS  AGE  DOES\n"),
+        text.ends_with("\nNO  USER  CLIENT  TLS  AGE  ACTIVITY\n"),
         "{text}"
     );
 }

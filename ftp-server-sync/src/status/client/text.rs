@@ -7,19 +7,25 @@ pub(super) fn width(text: &str) -> usize {
 
 /// The columns of a character. Terminals differ in rare ones; a table is only less straight then.
 fn char_width(character: char) -> usize {
-    let is_in = |ranges: &[(u32, u32)]| {
-        let code = u32::from(character);
-        ranges
-            .iter()
-            .any(|(from, to)| (*from..=*to).contains(&code))
-    };
-    if is_in(ZERO_WIDTH) {
+    if is_mark(character) {
         0
-    } else if is_in(WIDE) {
+    } else if is_in(WIDE, character) {
         2
     } else {
         1
     }
+}
+
+/// Whether this takes no column of its own.
+pub(super) fn is_mark(character: char) -> bool {
+    is_in(ZERO_WIDTH, character)
+}
+
+fn is_in(ranges: &[(u32, u32)], character: char) -> bool {
+    let code = u32::from(character);
+    ranges
+        .iter()
+        .any(|(from, to)| (*from..=*to).contains(&code))
 }
 
 /// The text in exactly this number of columns, with blanks behind it, or cut at its end.

@@ -27,7 +27,7 @@ fn a_server_that_drains_ends_with_its_last_session() {
             "SIGUSR2"
         } else {
             let done = status.done("drain");
-            assert!(done.ends_with("there are 2"), "{done}");
+            assert!(done.ends_with("2 sessions left"), "{done}");
             "a client of the status socket"
         };
         server.log_with(&format!("draining: {who} asks for it"));

@@ -132,9 +132,9 @@ fn a_download_moves() {
     let mut expected = vec![
         "ftp-server-sync *, pid *, up 0:*, serves *…",
         "1 of 512 sessions  passive ports 60000-60003: 0 of 4 in use",
-        "0 downloads * KiB  0 uploads 0 B  0 listings 0 B",
         "now * KiB/s down, 0 B/s up",
-        "NO  USER    CLIENT     TLS   AGE  DOES",
+        "0 downloads done, 1 running, * KiB  0 uploads done  0 listings done",
+        "NO  USER    CLIENT     TLS   AGE  ACTIVITY",
         "#1  tester  127.0.0.1  -    0:*  RETR /big",
         "    [*----] *%  * KiB of 64.0 MiB  * KiB/s  *:* left",
         "    127.*:6000* connected, by the rule for local clients (127.0.0.0/8)",

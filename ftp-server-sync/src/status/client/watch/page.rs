@@ -1,6 +1,7 @@
 //! One page of the table: the part that a terminal has rows for.
 
 use super::keys::Key;
+use crate::logging::wrap::wrap;
 use crate::status::client::table::{LineKind, Table, TableLine};
 use crate::status::client::text::cut_end;
 
@@ -42,15 +43,13 @@ impl Page {
         scroll: &mut Scroll,
     ) -> Self {
         let Table { head, sessions } = table;
-        let mut lines = Vec::new();
-        if let Some(problem) = problem {
-            let text = format!("no answer, trying again: {problem}");
-            lines.push(TableLine::new(LineKind::Warning, text));
-        }
-        lines.extend(head);
         // The last row is for the foot.
-        lines.truncate(rows.saturating_sub(1));
-        let room = rows.saturating_sub(1) - lines.len();
+        let above_foot = rows.saturating_sub(1);
+        let wanted = sessions.iter().map(Vec::len).sum();
+        let head_max = above_foot.saturating_sub(wanted).max(above_foot / 2);
+        let mut lines: Vec<TableLine> = problem_lines(problem, columns).chain(head).collect();
+        shorten(&mut lines, head_max);
+        let room = above_foot - lines.len();
         let on_last_page = fitting(sessions.iter().rev(), room);
         scroll.above = scroll.above.min(sessions.len() - on_last_page);
         scroll.shown = fitting(sessions[scroll.above..].iter(), room);
@@ -58,12 +57,12 @@ impl Page {
         let shown = sessions.into_iter().skip(scroll.above).take(scroll.shown);
         lines.extend(shown.flatten());
         // One session alone may have more lines than there are rows.
-        lines.truncate(rows.saturating_sub(1));
+        lines.truncate(above_foot);
         for line in &mut lines {
             // A terminal may be too narrow for the table.
             line.text = cut_end(&line.text, columns);
         }
-        let empty = rows.saturating_sub(1) - lines.len();
+        let empty = above_foot - lines.len();
         lines.extend(std::iter::repeat_n(
             TableLine::new(LineKind::Plain, ""),
             empty,
@@ -73,6 +72,33 @@ impl Page {
             lines.push(TableLine::new(LineKind::Plain, foot));
         }
         Self(lines)
+    }
+}
+
+/// Why the server does not answer, in as many lines as that takes: the end names the cure.
+fn problem_lines(problem: Option<&str>, columns: usize) -> impl Iterator<Item = TableLine> {
+    let text = problem.map(|problem| format!("no answer, trying again: {problem}"));
+    let text = text
+        .map(|text| wrap("", 0, columns, &text))
+        .unwrap_or_default();
+    let lines: Vec<TableLine> = text
+        .lines()
+        .map(|line| TableLine::new(LineKind::Warning, line))
+        .collect();
+    lines.into_iter()
+}
+
+/// Leaves the first lines, and the last one, which has the names of the columns.
+fn shorten(head: &mut Vec<TableLine>, lines_max: usize) {
+    if head.len() <= lines_max {
+        return;
+    }
+    match head.pop() {
+        Some(last) if lines_max > 1 => {
+            head.truncate(lines_max - 1);
+            head.push(last);
+        }
+        _ => head.truncate(lines_max),
     }
 }
 
@@ -159,10 +185,40 @@ mod tests {
     #[test]
     fn a_server_that_is_gone_is_named_above_what_is_known() {
         let mut scroll = Scroll::default();
-        let page = Page::new(table(&[1]), Some("it has ended"), (30, 4), &mut scroll);
-        let first = &page.0[0];
-        assert_eq!(first.text, "no answer, trying again: it h…");
-        assert_eq!(first.kind, LineKind::Warning);
-        assert_eq!(page.0[1].text, "head");
+        let page = Page::new(table(&[1]), Some("it has ended"), (30, 6), &mut scroll);
+        let lines: Vec<&str> = page.0.iter().map(|line| line.text.as_str()).collect();
+        let expected = [
+            "no answer, trying again: it",
+            "has ended",
+            "head",
+            "#0",
+            "",
+            "q quits",
+        ];
+        assert_eq!(lines, expected);
+        let is_warning = |line: &TableLine| line.kind == LineKind::Warning;
+        assert!(page.0[..2].iter().all(is_warning));
+    }
+
+    /// A terminal beside others, of which half is for sessions.
+    #[test]
+    fn a_small_terminal_has_room_for_sessions() {
+        let line = |text: &str| TableLine::new(LineKind::Plain, text);
+        let page = |sessions: &[usize], rows| {
+            let mut table = table(sessions);
+            table.head = ["server", "now", "totals", "more", "NO"].map(line).to_vec();
+            let page = Page::new(table, None, (60, rows), &mut Scroll::default());
+            let lines: Vec<String> = page.0.into_iter().map(|line| line.text).collect();
+            lines.join("|")
+        };
+        let foot = |more| format!("… {more} more; arrows scroll, q quits");
+        let few = format!("server|now|NO|#0|#1|#2|#3|{}", foot(2));
+        assert_eq!(page(&[1; 6], 8), few);
+        assert_eq!(page(&[1, 1, 1], 8), "server|now|totals|NO|#0|#1|#2|q quits");
+        let all = "server|now|totals|more|NO|#0|#1|q quits";
+        assert_eq!(page(&[1, 1], 8), all);
+        assert_eq!(page(&[1, 1], 5), format!("server|NO|#0|#1|q quits"));
+        assert_eq!(page(&[1, 1], 4), format!("server|#0|#1|q quits"));
+        assert_eq!(page(&[1, 1], 2), format!("#0|{}", foot(1)));
     }
 }
