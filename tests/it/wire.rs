@@ -21,6 +21,7 @@ mod failed_logins;
 mod file_errors;
 mod foreign_protocols;
 mod forwarder;
+mod full_output;
 mod hash_password;
 mod hashed_passwords;
 mod hidden_passwords;
