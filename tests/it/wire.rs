@@ -49,6 +49,7 @@ mod sandbox;
 mod served_names;
 mod share;
 mod signals;
+mod slow_files;
 mod status;
 mod strangers;
 mod system_call_filter;
