@@ -56,10 +56,10 @@ fn run(mut start: ProcessStart, stderr: &StderrWriter) -> ExitCode {
         Ok(Invocation::Probe(request)) => probe(&request, stderr),
         Ok(Invocation::AskServer(request)) => ask_server(&request, stderr),
         Ok(Invocation::HashPassword) => match cli::new_password_hash() {
-            Ok(hash) => print(&hash),
+            Ok(hash) => print(&hash, stderr),
             Err(error) => cannot_start(&error, stderr),
         },
-        Ok(Invocation::Help(text) | Invocation::Version(text)) => print(text.trim_end()),
+        Ok(Invocation::Help(text) | Invocation::Version(text)) => print(text.trim_end(), stderr),
         Err(error) => cannot_start(&error, stderr),
     }
 }
@@ -150,18 +150,18 @@ fn check(settings: &Settings, stderr: &StderrWriter) -> ExitCode {
     };
     // Both outputs often go to one terminal.
     stderr.flush();
-    let printed = print(report.text.trim_end());
-    match report.verdict {
-        Verdict::Fine => printed,
+    let code = match report.verdict {
+        Verdict::Fine => ExitCode::SUCCESS,
         Verdict::ClientsFail => ExitCode::from(CLIENTS_FAIL),
         // The report says why.
         Verdict::CannotStart(_) => ExitCode::from(CANNOT_START),
-    }
+    };
+    print_with(report.text.trim_end(), code, stderr)
 }
 
 fn rules(settings: &Settings, kind: RulesKind, stderr: &StderrWriter) -> ExitCode {
     match rules::rules(settings, kind) {
-        Ok(lines) => print(lines.trim_end()),
+        Ok(lines) => print(lines.trim_end(), stderr),
         Err(error) => cannot_start(&format!("--rules {kind}: {error}"), stderr),
     }
 }
@@ -171,40 +171,31 @@ fn recount(settings: &Settings, stderr: &StderrWriter) -> ExitCode {
     for problem in &report.problems {
         print_error(&format_args!("--recount: {problem}"), stderr);
     }
-    let printed = print(report.table.trim_end());
-    if report.problems.is_empty() {
-        printed
+    let code = if report.problems.is_empty() {
+        ExitCode::SUCCESS
     } else {
         ExitCode::from(CANNOT_START)
-    }
+    };
+    print_with(report.table.trim_end(), code, stderr)
 }
 
 fn probe(request: &ProbeRequest, stderr: &StderrWriter) -> ExitCode {
-    // The steps take seconds: each is shown when it is done. It is no failure if the reader has
-    // closed the pipe.
-    let mut show = |text: &str| {
-        let mut stdout = io::stdout();
-        let _ = stdout.write_all(text.as_bytes());
-        let _ = stdout.flush();
-    };
-    match probe::probe(request, &mut show) {
-        Ok(ProbeVerdict::Fine) => ExitCode::SUCCESS,
-        Ok(ProbeVerdict::ClientsFail) => ExitCode::from(CLIENTS_FAIL),
+    // The steps take seconds: each is shown when it is done.
+    let mut output = Output::default();
+    let verdict = probe::probe(request, &mut |text: &str| {
+        output.show(text);
+    });
+    match verdict {
+        Ok(ProbeVerdict::Fine) => output.exit_code(ExitCode::SUCCESS, stderr),
+        Ok(ProbeVerdict::ClientsFail) => output.exit_code(ExitCode::from(CLIENTS_FAIL), stderr),
         Err(problem) => cannot_start(&problem, stderr),
     }
 }
 
 fn ask_server(request: &ClientRequest, stderr: &StderrWriter) -> ExitCode {
-    // It ends when the reader has closed the pipe, which is no failure.
-    let mut show = |text: &str| {
-        let mut stdout = io::stdout();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .is_ok()
-    };
-    match status::perform(request, &mut show) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut output = Output::default();
+    match status::perform(request, &mut |text: &str| output.show(text)) {
+        Ok(()) => output.exit_code(ExitCode::SUCCESS, stderr),
         Err(failure @ ClientFailure::Refused(_)) => {
             print_error(&failure, stderr);
             ExitCode::from(ORDER_REFUSED)
@@ -219,15 +210,50 @@ fn cannot_start(problem: &dyn fmt::Display, stderr: &StderrWriter) -> ExitCode {
     ExitCode::from(CANNOT_START)
 }
 
-/// Prints to stdout. It is no failure if the reader has closed the pipe.
-fn print(text: &str) -> ExitCode {
-    match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            // 1 would say that some clients fail.
-            let _ = writeln!(io::stderr(), "{PROGRAM}: cannot print the result: {error}");
-            ExitCode::from(CANNOT_START)
+fn print(text: &str, stderr: &StderrWriter) -> ExitCode {
+    print_with(text, ExitCode::SUCCESS, stderr)
+}
+
+/// Prints to stdout, and ends with this code.
+fn print_with(text: &str, code: ExitCode, stderr: &StderrWriter) -> ExitCode {
+    let mut output = Output::default();
+    output.show(&format!("{text}\n"));
+    output.exit_code(code, stderr)
+}
+
+/// Standard output, and why it has not taken everything.
+#[derive(Default)]
+struct Output {
+    error: Option<io::Error>,
+}
+
+impl Output {
+    /// Prints this at once. False if it cannot be printed, or no one reads it.
+    fn show(&mut self, text: &str) -> bool {
+        let mut stdout = io::stdout();
+        let shown = (stdout.write_all(text.as_bytes())).and_then(|()| stdout.flush());
+        let is_shown = shown.is_ok();
+        if self.error.is_none() {
+            self.error = shown.err();
         }
-        _ => ExitCode::SUCCESS,
+        is_shown
+    }
+
+    /// This code, unless something could not be printed. It is no failure if the reader has closed
+    /// the pipe.
+    fn exit_code(self, code: ExitCode, stderr: &StderrWriter) -> ExitCode {
+        match self.error {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let text = format_args!(
+                    "cannot print the result: {error}; have standard output lead to a place that \
+                     takes it"
+                );
+                print_error(&text, stderr);
+                // 1 would say that some clients fail.
+                ExitCode::from(CANNOT_START)
+            }
+            _ => code,
+        }
     }
 }
 

@@ -4,7 +4,9 @@ mod accept;
 mod accept_failures;
 mod admission;
 mod certificate;
+mod changed_files;
 mod fd_limit;
+mod file_looks;
 mod findings;
 mod fresh_settings;
 mod fresh_users;
@@ -68,6 +70,7 @@ pub use service_manager::ServiceManager;
 use accept_failures::AcceptFailures;
 use admission::LoginDelays;
 use fd_limit::DescriptorLimit;
+use file_looks::FileLooks;
 use handle::Message;
 use hooks::ServerHooks;
 use listeners::Listeners;
@@ -108,6 +111,7 @@ pub struct Server {
     debounce: Debounce,
     certificate: WatchedFiles,
     users_file: WatchedFiles,
+    looks: FileLooks,
     umask: ProcessUmask,
     descriptors: DescriptorLimit,
     signals: Signals,
@@ -231,6 +235,7 @@ impl Server {
             debounce: Debounce::default(),
             certificate,
             users_file,
+            looks: FileLooks::default(),
             umask,
             descriptors,
             signals: Signals::default(),
@@ -344,10 +349,8 @@ impl Server {
             self.accept_failures.pause_end(),
             self.state.events.due(),
             self.addresses.next_wake(),
-            self.address_files.next_check(),
             self.debounce.next_look(),
-            self.certificate.next_check(),
-            self.users_file.next_check(),
+            self.files_due(),
             self.mapper.removal_deadline(),
             self.hooks.deadline(),
             self.reading_due(),
@@ -406,6 +409,7 @@ impl Server {
                 Message::Resolved(answer) => self.on_resolved(answer),
                 Message::PortMapping(event) => self.on_port_mapping(event),
                 Message::SettingsRead => self.take_fresh_settings(Duration::ZERO),
+                Message::FilesSeen => self.on_files_seen(),
                 Message::SystemUsersChecked => self.on_system_users_checked(),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
                 Message::Ordered(order, answer) => self.on_order(order, answer),

@@ -112,7 +112,7 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
     server.log_with(&in_force(1));
     renewals.make(2);
     renewals.link("chain", "chain2");
-    let log = server.log_with("the old certificate stays in force: private key file ");
+    let log = server.log_with("the old certificate stays in force: --keyfile ");
     assert!(
         log.contains("does not match the first certificate"),
         "{log}"
@@ -132,7 +132,7 @@ fn sighup_loads_the_certificate_or_logs_why_not() {
     renewals.make(2);
     renewals.link("chain", "chain2");
     server.signal(Signal::HUP);
-    server.log_with("not reloading, the old settings stay: private key file ");
+    server.log_with("not reloading, the old settings stay: --keyfile ");
     renewals.link("key", "key2");
     server.signal(Signal::HUP);
     server.log_with(&in_force(2));
@@ -147,7 +147,7 @@ fn long_the_watch_does_not_repeat_what_sighup_reported() {
     renewals.make(2);
     renewals.link("chain", "chain2");
     server.signal(Signal::HUP);
-    server.log_with("not reloading, the old settings stay: private key file ");
+    server.log_with("not reloading, the old settings stay: --keyfile ");
     // The watch of the files would report what it has rejected for 6 s.
     pass_time(Duration::from_secs(10), "the watch does not repeat it");
     let log = server.finish();

@@ -7,12 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use ftp_proto::text::printable_word;
-use log::{Level, warn};
+use log::{Level, log, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::line_queue::{Batch, count_lost};
 use super::lines::{FileChange, LineKind, Lines};
 use super::log_file::LogFile;
+use super::logger::ALSO_TO_STDERR;
 use super::system_text::SystemText;
 use super::{clock, format};
 
@@ -63,6 +64,12 @@ impl<'a> Output<'a> {
     }
 
     fn change(&mut self, change: FileChange) {
+        let is_another = match (&change, &self.place) {
+            (FileChange::Reopen(path), Place::File(file)) => *path != file.path,
+            _ => true,
+        };
+        // Another file has lines of its own.
+        self.is_failing &= !is_another;
         match change {
             FileChange::Take(file) => self.place = Place::File(file),
             FileChange::Close => {
@@ -107,8 +114,8 @@ impl<'a> Output<'a> {
             LineKind::Stderr | LineKind::Log => self.write_log(batch),
             LineKind::Transfers => self.write_transfers(batch),
         };
-        if lost == 0 {
-            self.is_failing = false;
+        if lost == 0 && !batch.text.is_empty() {
+            self.on_success();
         }
         lost
     }
@@ -143,7 +150,7 @@ impl<'a> Output<'a> {
     /// Whether the report could be written.
     fn report_lost(&mut self, lines: u64) -> bool {
         let text = format!("lost log lines: {lines} ({})", self.reason());
-        let line = self.warning(&text);
+        let line = self.line(Level::Warn, &text);
         let is_written = self.write(line.as_bytes()) == line.len();
         if is_written {
             self.error = None;
@@ -159,9 +166,9 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn warning(&self, text: &str) -> String {
+    fn line(&self, level: Level, text: &str) -> String {
         let (format, now) = (self.lines.format(), clock::unix_time());
-        format::record(format, now, Level::Warn, &format_args!("{text}"))
+        format::record(format, now, level, &format_args!("{text}"))
     }
 
     /// A file that fails says so elsewhere, once until it works again.
@@ -175,12 +182,33 @@ impl<'a> Output<'a> {
                 "cannot write {flag} {path}: {error}; lines are lost until it can be written: make \
                  room on its disk, or give another file and send SIGHUP"
             );
-            match self.lines.kind {
-                LineKind::Transfers => warn!("{text}"),
-                _ => self.lines.write_elsewhere(self.warning(&text).as_bytes()),
-            }
+            self.report(Level::Warn, &text);
         }
         self.error = Some(error);
+    }
+
+    /// Those who have read that it fails read that it does not any more.
+    fn on_success(&mut self) {
+        if std::mem::take(&mut self.is_failing)
+            && let Place::File(file) = &self.place
+        {
+            let path = printable_word(file.path.as_os_str().as_bytes());
+            let text = format!("{} {path} can be written again", self.lines.kind.flag());
+            self.report(Level::Info, &text);
+        }
+    }
+
+    /// Says something about the file where it is read. The file of the log may be on the same disk:
+    /// what is about the transfers is on stderr too.
+    fn report(&self, level: Level, text: &str) {
+        match self.lines.kind {
+            LineKind::Transfers => log!(target: ALSO_TO_STDERR, level, "{text}"),
+            _ if level <= log::max_level() => {
+                self.lines
+                    .write_elsewhere(self.line(level, text).as_bytes());
+            }
+            _ => {}
+        }
     }
 
     /// Returns how many of the bytes were written.

@@ -40,6 +40,7 @@ impl PassedSockets {
     ///
     /// If one is no listening TCP socket, or has an unknown name: a text with the remedy.
     pub fn from_environment() -> Result<Self, String> {
+        check_count(|name| env::var(name).ok())?;
         // It stays in the environment, and LISTEN_PID does not.
         let names = env::var("LISTEN_FDNAMES").ok();
         let mut descriptors = ListenFd::from_env();
@@ -110,6 +111,21 @@ impl Purpose {
     }
 }
 
+/// Refuses more sockets than anyone passes: each takes memory and time before it turns out to be
+/// none.
+fn check_count(variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    let given = variable("LISTEN_FDS").unwrap_or_default();
+    let process = variable("LISTEN_PID").filter(|process| !process.is_empty());
+    let is_for_another = process.is_some_and(|process| process != std::process::id().to_string());
+    match given.parse::<u64>() {
+        Ok(count) if count > SOCKETS_MAX && !is_for_another => Err(format!(
+            "LISTEN_FDS={count}: more than {SOCKETS_MAX} sockets; give the number of those that are \
+             passed"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The name of each socket, as it can be printed.
 fn names_of(names: Option<&str>, count: usize) -> Result<Vec<String>, String> {
     let Some(names) = names.filter(|names| !names.is_empty() && count > 0) else {
@@ -141,6 +157,9 @@ fn described(socket: &TcpListener, purpose: Purpose) -> io::Result<Listen> {
         implicit_tls: purpose == Purpose::ImplicitTls,
     })
 }
+
+/// Each takes a descriptor, of which sessions need some.
+const SOCKETS_MAX: u64 = 256;
 
 /// The names of sockets: of clients without TLS and with explicit TLS, and with implicit TLS.
 const CONTROL: &str = "control";
@@ -175,6 +194,32 @@ mod tests {
                     .to_owned()
             )
         );
+    }
+
+    #[test]
+    fn the_number_of_sockets_has_a_bound() {
+        let check = |count: &str, process: Option<&str>| {
+            check_count(|name| match name {
+                "LISTEN_FDS" => Some(count.to_owned()),
+                _ => process.map(str::to_owned),
+            })
+        };
+        let own = std::process::id().to_string();
+        for process in [None, Some(""), Some(&*own)] {
+            assert_eq!(check("256", process), Ok(()));
+            for count in ["257", "2147483647"] {
+                let error = check(count, process).unwrap_err();
+                let expected = format!(
+                    "LISTEN_FDS={count}: more than 256 sockets; give the number of those that are passed"
+                );
+                assert_eq!(error, expected);
+            }
+        }
+        for count in ["-1", "", "x"] {
+            assert_eq!(check(count, None), Ok(()));
+        }
+        // They are for another process.
+        assert_eq!(check("2147483647", Some("1")), Ok(()));
     }
 
     #[test]

@@ -9,28 +9,35 @@ use log::{error, info};
 use super::Server;
 use super::findings::log_findings;
 use crate::nat::diagnose::certificate::certificate_findings;
+use crate::settings::watched_files::FileStates;
 use crate::tls::Identity;
 
 impl Server {
-    /// Reads the files of the certificates, their keys and the clients' authorities again if they
-    /// have changed.
-    pub(super) fn update_certificate(&mut self, now: Instant) {
-        if !self.certificate.check(now) {
+    /// Takes the files of the certificates, their keys and the clients' authorities, as they were
+    /// read again if they have changed.
+    pub(super) fn update_certificate(
+        &mut self,
+        states: FileStates,
+        loaded: Option<Result<Option<Identity>, String>>,
+        now: Instant,
+    ) {
+        if !self.certificate.update(states, now) {
             return;
         }
         let current = self.state.current();
-        match Identity::load(&current.settings, &current.interfaces) {
-            Ok(identity) => {
+        match loaded {
+            None => {}
+            Some(Ok(identity)) => {
                 self.certificate.accept();
                 self.state.replace(current.with_identity(identity));
                 info!("took the changed files of --certfile, --keyfile and --client-ca");
                 self.log_certificate();
             }
-            Err(error) if self.certificate.reject(now) => {
+            Some(Err(error)) if self.certificate.reject(now) => {
                 error!("the old certificate stays in force: {error}");
             }
             // Another program may still be writing the files.
-            Err(_) => {}
+            Some(Err(_)) => {}
         }
     }
 

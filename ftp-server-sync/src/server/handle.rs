@@ -28,6 +28,8 @@ pub(super) enum Message {
     PortMapping(MapperEvent),
     /// The thread that reads settings again has ended.
     SettingsRead,
+    /// Files have been looked at.
+    FilesSeen,
     /// The users of the system who are logged in have been looked up again.
     SystemUsersChecked,
     /// A thread that runs hooks has ended.

@@ -3,7 +3,8 @@
 //! waits for it only for a moment, and accepts clients meanwhile. The users file comes first: users
 //! who are removed from it need not wait for the disks of others.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -161,6 +162,8 @@ impl Reader {
                 .users
                 .directories()
                 .for_each(|path| self.visit(path));
+            let files = settings.files_to_read_again();
+            files.iter().for_each(|path| self.visit_file(path));
             let on_disk = on_disk(&settings);
             (settings, on_disk)
         });
@@ -175,7 +178,22 @@ impl Reader {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let _ = rustix::fs::openat(CWD, path, flags, Mode::empty());
     }
+
+    /// The same for a file that the main thread reads.
+    fn visit_file(&self, path: &Path) {
+        path.clone_into(lock(&self.visited).get_or_insert_default());
+        // A pipe without a writer would hold the open.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if let Ok(file) = rustix::fs::openat(CWD, path, flags, Mode::empty()).map(File::from)
+            && file.metadata().is_ok_and(|metadata| metadata.is_file())
+        {
+            let _ = io::copy(&mut file.take(FILE_BYTES_MAX), &mut io::sink());
+        }
+    }
 }
+
+/// More than any of them may have.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The users of the file. What is wrong with it is reported when all of it is read.
 fn early_users(current: &Current) -> Option<Users> {

@@ -97,6 +97,7 @@ impl Server {
         users_file: WatchedFiles,
         read: Result<(Settings, Evidence), String>,
     ) {
+        self.looks.set_outdated();
         let applied = read.and_then(|(settings, on_disk)| {
             self.apply(settings, on_disk)
                 .map_err(|error| SystemText(&error).to_string())
@@ -230,12 +231,8 @@ impl Server {
                 self.on_resolved(LookupResult { source, answer });
             }
         }
-        for result in self.address_files.take_changed(now) {
-            self.on_resolved(result);
-        }
         Self::log_lines(self.addresses.check_pending(now));
-        self.update_certificate(now);
-        self.update_users(now);
+        self.look_at_files(now);
         self.warn_of_reading(now);
         self.warn_of_system_users(now);
         self.shown.answer_due(now);

@@ -37,7 +37,7 @@ impl Server {
         }
         // Before the line: readers of the log rely on both.
         self.shutdown = Shutdown::Draining;
-        self.listeners.close_all();
+        self.close_ports();
         self.update_facts();
         info!(
             "draining: {who} asks for it; no new client is accepted, and the server ends after its \
@@ -47,6 +47,12 @@ impl Server {
         Ok(running)
     }
 
+    /// Also that of the metrics: a server that is started in this one's place needs all of them.
+    fn close_ports(&mut self) {
+        self.listeners.close_all();
+        self.shown.metrics = None;
+    }
+
     /// Stops accepting. Running transfers may go on for the grace period.
     pub(super) fn end_gracefully(&mut self) {
         let grace = self.state.current().settings.shutdown_grace;
@@ -54,7 +60,7 @@ impl Server {
             return self.end_now();
         }
         self.shutdown = Shutdown::Grace(Instant::now() + grace);
-        self.listeners.close_all();
+        self.close_ports();
         self.update_facts();
         self.sessions.send_all(SessionCommand::EndAfterTransfer);
     }
@@ -65,7 +71,7 @@ impl Server {
             return;
         }
         self.shutdown = Shutdown::Now(Instant::now() + SESSIONS_END_MAX);
-        self.listeners.close_all();
+        self.close_ports();
         self.update_facts();
         self.sessions.send_all(SessionCommand::End);
     }

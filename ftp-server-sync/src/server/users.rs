@@ -15,11 +15,12 @@ use crate::accounts::users_file::FileUser;
 use crate::logging::counted::counted;
 use crate::session::{Current, SessionCommand};
 use crate::settings::Users;
+use crate::settings::watched_files::FileStates;
 
 impl Server {
     /// Has the users file read again if it has changed.
-    pub(super) fn update_users(&mut self, now: Instant) {
-        if !self.users_file.check(now) {
+    pub(super) fn update_users(&mut self, states: FileStates, now: Instant) {
+        if !self.users_file.update(states, now) {
             return;
         }
         match &mut self.reader.running {

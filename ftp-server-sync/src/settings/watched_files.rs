@@ -8,19 +8,23 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Some files, and their states when they were last accepted or rejected.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WatchedFiles {
     files: Vec<PathBuf>,
     /// The states that were accepted or rejected.
-    settled: Vec<Option<FileState>>,
+    settled: FileStates,
     /// Later states that are neither accepted nor rejected, and since when the files have them.
-    changed: Option<(Vec<Option<FileState>>, Instant)>,
+    changed: Option<(FileStates, Instant)>,
     next_check: Instant,
 }
+
+/// The states of some files. One that does not exist has the state `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileStates(Vec<Option<FileState>>);
 
 /// What distinguishes one state of a file from the next. Symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ impl WatchedFiles {
     /// Accepts the files as they are now. Read them after this call: then no change is missed.
     pub(crate) fn new(files: Vec<PathBuf>, now: Instant) -> Self {
         Self {
-            settled: states(&files),
+            settled: FileStates::read(&files, |_| ()),
             files,
             changed: None,
             next_check: now + PAUSE,
@@ -48,20 +52,26 @@ impl WatchedFiles {
         self.files == others.files
     }
 
-    /// When to call [`check`](Self::check) next; `None` without files.
+    /// When to call [`update`](Self::update) next; `None` without files.
     pub(crate) fn next_check(&self) -> Option<Instant> {
         (!self.files.is_empty()).then_some(self.next_check)
     }
 
-    /// Checks the files if it is time. True if they have changed: then read them, and call
+    /// The files as they are now. This may wait for their disks: `visit` is called for each first.
+    pub(crate) fn states(&self, visit: impl Fn(&Path)) -> FileStates {
+        FileStates::read(&self.files, visit)
+    }
+
+    /// Whether these states are neither accepted nor rejected.
+    pub(crate) fn is_changed(&self, found: &FileStates) -> bool {
+        *found != self.settled
+    }
+
+    /// Takes the states of the files. True if they have changed: then read them, and call
     /// [`accept`](Self::accept) or [`reject`](Self::reject).
-    pub(crate) fn check(&mut self, now: Instant) -> bool {
-        if self.files.is_empty() || now < self.next_check {
-            return false;
-        }
+    pub(crate) fn update(&mut self, found: FileStates, now: Instant) -> bool {
         self.next_check = now + PAUSE;
-        let found = states(&self.files);
-        if found == self.settled {
+        if !self.is_changed(&found) {
             self.changed = None;
             return false;
         }
@@ -73,6 +83,13 @@ impl WatchedFiles {
             self.changed = Some((found, now));
         }
         true
+    }
+
+    /// Checks the files if it is time.
+    #[cfg(test)]
+    pub(crate) fn check(&mut self, now: Instant) -> bool {
+        let is_due = self.next_check().is_some_and(|at| now >= at);
+        is_due && self.update(self.states(|_| ()), now)
     }
 
     /// The files are in force, in the states of the last check.
@@ -99,18 +116,20 @@ impl WatchedFiles {
     }
 }
 
-/// A file that does not exist has the state `None`.
-fn states(files: &[PathBuf]) -> Vec<Option<FileState>> {
-    let state = |file: &PathBuf| {
-        let metadata = fs::metadata(file).ok()?;
-        Some(FileState {
-            file: (metadata.dev(), metadata.ino()),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    };
-    files.iter().map(state).collect()
+impl FileStates {
+    fn read(files: &[PathBuf], visit: impl Fn(&Path)) -> Self {
+        let state = |file: &PathBuf| {
+            visit(file);
+            let metadata = fs::metadata(file).ok()?;
+            Some(FileState {
+                file: (metadata.dev(), metadata.ino()),
+                bytes: metadata.len(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            })
+        };
+        Self(files.iter().map(state).collect())
+    }
 }
 
 /// Between two checks.
@@ -121,10 +140,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-    use std::path::Path;
-
     use super::*;
+    use std::os::unix::fs::symlink;
 
     /// The result of a check, where only the content `good` can be used.
     #[derive(Debug, PartialEq, Eq)]

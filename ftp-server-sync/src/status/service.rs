@@ -53,7 +53,7 @@ struct Thread {
     waker: Arc<Waker>,
     is_over: Arc<AtomicBool>,
     listener: UnixListener,
-    /// The system has refused a connection, which still waits.
+    /// A connection may wait. Edge-triggered: no event comes for it again.
     must_accept_again: bool,
     clients: BTreeMap<usize, Connection>,
     clients_seen: usize,
@@ -61,6 +61,16 @@ struct Thread {
     orders: Box<dyn StatusOrders>,
     sender: Sender<(usize, StatusAnswer)>,
     answers: Receiver<(usize, StatusAnswer)>,
+}
+
+/// How many of those that wait were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepted {
+    All,
+    /// There may be more.
+    More,
+    /// The system has refused one, which still waits.
+    Refused,
 }
 
 impl StatusService {
@@ -124,9 +134,14 @@ impl Thread {
         let mut events = Events::with_capacity(CLIENTS_MAX + 2);
         loop {
             let is_over = self.is_over.load(Ordering::Acquire);
-            self.accept_all();
+            let accepted = if self.must_accept_again {
+                self.accept_some()
+            } else {
+                Accepted::All
+            };
+            self.must_accept_again = accepted != Accepted::All;
             self.take_answers();
-            let timeout = self.advance_all(Instant::now());
+            let timeout = self.advance_all(Instant::now(), accepted);
             if is_over {
                 return;
             }
@@ -150,8 +165,9 @@ impl Thread {
         }
     }
 
-    fn accept_all(&mut self) {
-        while self.must_accept_again {
+    /// Accepts some of those that wait: however many come, those that are connected get their turn.
+    fn accept_some(&mut self) -> Accepted {
+        for _ in 0..ACCEPTS_PER_TURN {
             match self.listener.accept() {
                 Ok((mut stream, _)) if self.clients.len() >= CLIENTS_MAX => {
                     let text = format!("{CLIENTS_MAX} programs are connected already");
@@ -169,13 +185,14 @@ impl Thread {
                     }
                 }
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.must_accept_again = false,
+                    ErrorKind::WouldBlock => return Accepted::All,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     // Usually no descriptor is left: later there may be one.
-                    _ => return,
+                    _ => return Accepted::Refused,
                 },
             }
         }
+        Accepted::More
     }
 
     fn take_answers(&mut self) {
@@ -188,8 +205,12 @@ impl Thread {
 
     /// Serves each client as far as that is possible without waiting. Returns how long nothing has
     /// to be done unless an event comes.
-    fn advance_all(&mut self, now: Instant) -> Option<Duration> {
-        let mut due = self.must_accept_again.then(|| now + ACCEPT_PAUSE);
+    fn advance_all(&mut self, now: Instant, accepted: Accepted) -> Option<Duration> {
+        let mut due = match accepted {
+            Accepted::All => None,
+            Accepted::More => Some(now),
+            Accepted::Refused => Some(now + ACCEPT_PAUSE),
+        };
         let clients: Vec<usize> = self.clients.keys().copied().collect();
         for client in clients {
             let Some(connection) = self.clients.get_mut(&client) else {
@@ -267,6 +288,8 @@ const WAKER: Token = Token(usize::MAX - 1);
 
 /// Each holds a descriptor, and a reply of some kilobytes for each hundred sessions.
 const CLIENTS_MAX: usize = 16;
+
+const ACCEPTS_PER_TURN: usize = 8;
 
 /// How long the end of the server waits for the thread at most.
 const END_MAX: Duration = Duration::from_millis(300);

@@ -13,6 +13,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Uid, chownat, fchmod, flock, fstat,
     openat,
 };
+use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::logging::system_text::SystemText;
@@ -39,6 +40,7 @@ impl StatusSocket {
     ///
     /// Why it cannot, and what would help; also if another server listens there.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        check_directory(path)?;
         let _lock = directory(path).and_then(lock_directory);
         let bound = match listen(path) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -103,8 +105,34 @@ impl Drop for SocketFile {
 }
 
 /// Whether root can make a socket in the directory of this path without being led elsewhere by a
-/// user: no one else may change a directory or a link on the way.
+/// user: no one else may change a directory or a link on the way, or make a file there.
 pub(crate) fn is_directory_of_root(path: &Path) -> bool {
+    is_way_of_root(path) && !is_shared(path)
+}
+
+/// Root replaces and removes the file of a socket, which is a look and then a removal: no one else
+/// may put another file there in between. Another user can remove only what is that user's own.
+fn check_directory(path: &Path) -> io::Result<()> {
+    // Otherwise the system says what is wrong with it.
+    let is_directory = directory(path).is_some_and(Path::is_dir);
+    if !is_directory || !geteuid().is_root() || is_way_of_root(path) {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "another user can change its directory, or one above it, and root removes no file there",
+    ))
+}
+
+/// Whether others may make files in the directory of this path, but not change those of others, as
+/// in `/tmp`.
+fn is_shared(path: &Path) -> bool {
+    let found = directory(path).map(fs::metadata);
+    found.is_none_or(|found| found.is_ok_and(|found| found.mode() & WRITABLE_BY_OTHERS != 0))
+}
+
+/// Whether no one but root may change a directory or a link on the way, or a file of root's at its
+/// end.
+fn is_way_of_root(path: &Path) -> bool {
     let Some(given) = directory(path).and_then(|directory| std::path::absolute(directory).ok())
     else {
         return false;
@@ -138,6 +166,12 @@ fn check_unused(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     if !found.file_type().is_socket() {
         return Err(io::Error::other("another file is there: remove it"));
+    }
+    // Its owner may replace it before it is removed.
+    if geteuid().is_root() && found.uid() != 0 && is_shared(path) {
+        return Err(io::Error::other(
+            "a socket of another user is there: remove it",
+        ));
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     match socket.connect(&SockAddr::unix(path)?) {
@@ -267,8 +301,10 @@ mod tests {
         };
         set_mode(0o770);
         assert!(!is_directory_of_root(&path));
+        assert!(!is_way_of_root(&path));
         set_mode(0o1777);
-        assert!(is_directory_of_root(&path));
+        assert!(!is_directory_of_root(&path));
+        assert!(is_way_of_root(&path));
         set_mode(0o700);
         // Its owner may put another directory in the place of one in it, or lead elsewhere.
         let inner = directory.path().join("inner");
@@ -282,6 +318,45 @@ mod tests {
         for directory in [directory.path(), &inner, &link] {
             let path = directory.join("socket");
             assert!(!is_directory_of_root(&path), "{}", path.display());
+            assert!(!is_way_of_root(&path), "{}", path.display());
         }
+    }
+
+    /// It could be replaced by another file before root removes it.
+    #[test]
+    fn root_removes_nothing_that_another_user_can_replace() {
+        assert!(geteuid().is_root(), "run the tests as root");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let set_mode = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(directory.path(), mode).unwrap();
+        };
+        let refused = |text: &str| {
+            let error = StatusSocket::bind(&path).unwrap_err().to_string();
+            assert!(error.starts_with(text), "{error}");
+            assert!(path.exists());
+        };
+        let owner = |user| std::os::unix::fs::chown(&path, Some(user), None).unwrap();
+        // Left behind: no one listens.
+        drop(UnixListener::bind(&path).unwrap());
+        for mode in [0o777, 0o770, 0o720] {
+            set_mode(mode);
+            refused("another user can change its directory");
+        }
+        set_mode(0o1777);
+        owner(1234);
+        refused("a socket of another user is there");
+        owner(0);
+        drop(StatusSocket::bind(&path).unwrap());
+        assert!(!path.exists());
+        // No one else can make a file there.
+        set_mode(0o755);
+        drop(UnixListener::bind(&path).unwrap());
+        owner(1234);
+        drop(StatusSocket::bind(&path).unwrap());
+        drop(UnixListener::bind(&path).unwrap());
+        std::os::unix::fs::chown(directory.path(), Some(1234), None).unwrap();
+        refused("another user can change its directory");
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ftp_proto::text::printable_word;
 
-/// A file that TLS needs cannot be used. The `Display` names the role of the file, the file, the
+/// A file that TLS needs cannot be used. The `Display` names the flag of the file, the file, the
 /// problem and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoadError {
@@ -53,9 +53,9 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.role {
-            Role::Certificate => "certificate file",
-            Role::PrivateKey => "private key file",
-            Role::ClientCa => "client CA file",
+            Role::Certificate => "--certfile",
+            Role::PrivateKey => "--keyfile",
+            Role::ClientCa => "--client-ca",
             Role::SelfSigned => "self-signed certificate file",
             Role::Tls => "TLS",
         })?;

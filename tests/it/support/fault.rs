@@ -120,6 +120,12 @@ impl KernelTrace {
         Self::with(process, calls, &["-e", &inject])
     }
 
+    /// The same for those that name this file.
+    pub(crate) fn delay_at(process: u32, calls: &str, file: &Path, delay: Duration) -> Self {
+        let inject = format!("inject={calls}:delay_enter={}", delay.as_micros());
+        Self::with(process, calls, &["-e", &inject, "-P", path(file)])
+    }
+
     /// How many of them have been made.
     pub(crate) fn end(self) -> usize {
         let trace = self.detach().replace(" (DELAYED)", "");

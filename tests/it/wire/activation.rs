@@ -183,6 +183,16 @@ fn wrong_sockets_are_refused() {
     }
 }
 
+/// No memory is taken for them, and no descriptor is looked at.
+#[test]
+fn more_sockets_than_there_can_be_are_refused() {
+    let script = "LISTEN_PID=$$ LISTEN_FDS=2147483647 exec \"$@\"";
+    let serve = server::command(&["-d", "/usr", "-p", "0", "-i", "127.0.0.1"]);
+    let mut command = process::prefixed(&["sh", "-c", script, "sh"], &serve);
+    let expected = "LISTEN_FDS=2147483647: more than 256 sockets; give the number of those";
+    process::run(&mut command, 20).expect_refusal(expected);
+}
+
 #[test]
 fn sockets_that_the_flags_do_not_suit_are_refused() {
     let held = Held::new("127.0.0.1:0");

@@ -209,6 +209,46 @@ fn a_disk_without_room_stops_no_session() {
     server.finish();
 }
 
+/// The log is no place for what is wrong with the other file: it is on the same disk.
+#[test]
+fn two_files_on_a_full_disk_have_a_line_each() {
+    let place = Place::new();
+    let transfers = place.file("transfers");
+    let directory = place.directory.path().to_owned();
+    let setup = Setup::new().flags(&place.flags()).flags(&["--debug"]);
+    let setup = setup.flags(&["--xferlog", path(&transfers)]);
+    let setup = setup.wrapped(|serve| {
+        let script = "mount -t tmpfs -o size=16k none \"$0\"";
+        mounting(script, &[&directory], &serve)
+    });
+    let server = setup.program();
+    let mut client = server.client();
+    for number in 0..300 {
+        client.command(format!("ALLO {number} {}", "x".repeat(200)), 501);
+    }
+    server.log_with("cannot write --log-file ");
+    for name in ["one", "two"] {
+        client.store(format!("STOR {name}"), "text");
+    }
+    server.log_with("cannot write --xferlog ");
+    fs::write(server.seen(&place.file("log")), "").expect("room again");
+    client.store("STOR three", "text");
+    server.log_with(&format!("INFO  --xferlog {} can be", transfers.display()));
+    client.command("NOOP", 200);
+    server.log_with("INFO  --log-file ");
+    let written = fs::read_to_string(server.seen(&transfers)).expect("the file");
+    assert!(written.contains("/three"), "{written}");
+    let log = server.finish();
+    for flag in ["--log-file", "--xferlog"] {
+        let count = |text: &str| {
+            let lines = log.lines().filter(|line| line.contains(flag));
+            lines.filter(|line| line.contains(text)).count()
+        };
+        let counts = ["cannot write ", "can be written again"].map(count);
+        assert_eq!(counts, [1, 1], "{flag}\n{log}");
+    }
+}
+
 #[test]
 fn a_log_that_cannot_be_opened_is_refused() {
     let place = Place::new();

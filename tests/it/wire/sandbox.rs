@@ -231,6 +231,77 @@ fn the_start_and_check_say_what_stays_reachable() {
     assert!(log.contains(&changes), "{log}");
 }
 
+/// The line is as complete as the rules that the kernel gets, and promises no more.
+#[test]
+fn the_line_names_each_place_that_the_kernel_allows() {
+    let place = TempDir::new().expect("a temporary directory");
+    let file = |name: &str| {
+        let directory = place.path().join(name);
+        fs::create_dir(&directory).expect("a directory");
+        directory.join("file")
+    };
+    let names = ["logs", "transfers", "sockets", "keys", "public"];
+    let [log, transfers, socket, password, address] = names.map(file);
+    fs::write(&password, PASSWORD).expect("a password");
+    fs::write(&address, "203.0.113.1").expect("an address");
+    let (state, trace) = (place.path().join("state"), place.path().join("trace"));
+    let address = format!("@{}", path(&address));
+    let flags = [
+        ["--log-file", path(&log)],
+        ["--xferlog", path(&transfers)],
+        ["--status-socket", path(&socket)],
+        ["--password-file", path(&password)],
+        ["--masquerade-address", &address],
+        ["--username", USER],
+        ["--interface", "127.0.0.1"],
+        ["--metrics", "0"],
+    ];
+    let setup = Setup::without_account().flags(&flags.concat());
+    let shared = path(setup.directory()).to_owned();
+    let strace = "strace -D -f -q -y -e trace=landlock_add_rule -o";
+    let strace: Vec<&str> = strace.split(' ').chain([path(&trace)]).collect();
+    let setup = setup
+        .flags(&["--sandbox", "--tls", "--write"])
+        .wrapped(|serve| {
+            let mut command = process::prefixed(&strace, &serve);
+            command.env("STATE_DIRECTORY", &state);
+            command
+        });
+    let server = setup.program();
+    wait_until("the line", || {
+        fs::read_to_string(&log).is_ok_and(|log| log.contains("--sandbox leaves the server"))
+    });
+    server.client().store("STOR file", "text");
+    server.finish();
+    let log = fs::read_to_string(&log).expect("the log");
+    let line = log
+        .split("--sandbox leaves the server")
+        .nth(1)
+        .expect("a line");
+    let line = line
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .replace([',', ';'], " ");
+    let of_test = |place: &&str| place.starts_with("/tmp/");
+    let mut named: Vec<&str> = line.split_whitespace().filter(of_test).collect();
+    named.sort_unstable();
+    let trace = fs::read_to_string(&trace).expect("the trace");
+    let rules = trace.lines().filter(|line| line.ends_with(" = 0"));
+    let rules = rules.flat_map(|line| line.split("parent_fd=").nth(1));
+    let rules = rules.flat_map(|rest| rest.split(['<', '>']).nth(1));
+    let mut allowed: Vec<&str> = rules.filter(of_test).collect();
+    allowed.sort_unstable();
+    assert_eq!(named, allowed, "{trace}");
+    let mut expected: Vec<String> = names
+        .iter()
+        .map(|name| path(&place.path().join(name)).to_owned())
+        .collect();
+    expected.extend([path(&state).to_owned(), shared]);
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+}
+
 /// `/opt` is too wide for a rule. What is mounted over the share then is out of reach, and so is
 /// what is mounted around a share.
 #[test]

@@ -12,14 +12,23 @@ use ftp_proto::text::printable;
 
 use super::answer::{Answer, LookupResult};
 use crate::settings::file::load;
-use crate::settings::watched_files::WatchedFiles;
+use crate::settings::watched_files::{FileStates, WatchedFiles};
 use crate::settings::{AddressSource, Settings};
 
 /// The files among the sources of the settings, and when to look at them next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AddressFiles {
     /// Each is watched on its own: one that is being written delays no other.
     files: Vec<(AddressSource, WatchedFiles)>,
+}
+
+/// A file as it was seen.
+#[derive(Debug)]
+pub(crate) struct SeenAddresses {
+    source: AddressSource,
+    states: FileStates,
+    /// What it contains, if it has changed.
+    answer: Option<Result<Answer, String>>,
 }
 
 impl AddressFiles {
@@ -41,24 +50,56 @@ impl AddressFiles {
         results
     }
 
-    /// When to call [`take_changed`](Self::take_changed) next; `None` without files.
+    /// When to [`see`](Self::see) the next one; `None` without files.
     pub(crate) fn next_check(&self) -> Option<Instant> {
         let checks = self.files.iter();
         checks.filter_map(|(_, watch)| watch.next_check()).min()
     }
 
+    /// Those that are to be seen now.
+    pub(crate) fn due(&self, now: Instant) -> Self {
+        let files = self.files.iter();
+        let is_due = |watch: &WatchedFiles| watch.next_check().is_some_and(|at| at <= now);
+        Self {
+            files: files.filter(|(_, watch)| is_due(watch)).cloned().collect(),
+        }
+    }
+
+    /// Reads the files that have changed. This may wait for their disks: `visit` is called for each
+    /// file first.
+    pub(crate) fn see(&self, visit: impl Fn(&Path)) -> Vec<SeenAddresses> {
+        let files = self.files.iter();
+        let seen = files.filter_map(|(source, watch)| {
+            let AddressSource::File(file) = source else {
+                return None;
+            };
+            let states = watch.states(&visit);
+            Some(SeenAddresses {
+                source: source.clone(),
+                answer: watch.is_changed(&states).then(|| read(file)),
+                states,
+            })
+        });
+        seen.collect()
+    }
+
     /// What the files contain that have changed, or why it cannot be used. A problem is there only
     /// after a while: another program may still be writing the file.
-    pub(crate) fn take_changed(&mut self, now: Instant) -> Vec<LookupResult> {
+    pub(crate) fn take_seen(
+        &mut self,
+        seen: Vec<SeenAddresses>,
+        now: Instant,
+    ) -> Vec<LookupResult> {
         let mut results = Vec::new();
-        for (source, watch) in &mut self.files {
-            let AddressSource::File(file) = &*source else {
+        for seen in seen {
+            let mut files = self.files.iter_mut();
+            let Some((source, watch)) = files.find(|(source, _)| *source == seen.source) else {
                 continue;
             };
-            if !watch.check(now) {
+            let is_changed = watch.update(seen.states, now);
+            let Some(answer) = seen.answer.filter(|_| is_changed) else {
                 continue;
-            }
-            let answer = read(file);
+            };
             if answer.is_ok() {
                 watch.accept();
             } else if !watch.reject(now) {

@@ -29,7 +29,13 @@ fn reachable(sandbox: &SandboxEvidence) -> Finding {
         let paths = words(rules.map(|rule| rule.path.as_path()));
         (!paths.is_empty()).then(|| format!("for {what} {paths}"))
     };
+    let is_new = |path: &&PathBuf| !sandbox.rules.allow_change(path);
+    let sockets = sandbox.rules.sockets.iter().filter(is_new);
+    let sockets = words(sockets.map(PathBuf::as_path));
+    let sockets = (!sockets.is_empty())
+        .then(|| format!("for the status socket, to list and to remove files, {sockets}"));
     let parts = [
+        sockets,
         list("changes", AllowedAccess::Change),
         list("reading", AllowedAccess::Read),
     ];

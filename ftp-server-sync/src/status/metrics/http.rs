@@ -116,6 +116,14 @@ struct Connection {
     deadline: Instant,
 }
 
+/// How many of those that wait were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepted {
+    All,
+    /// There may be more.
+    More,
+}
+
 /// What answers are made from.
 struct Answers {
     source: Arc<dyn SnapshotSource>,
@@ -135,13 +143,18 @@ struct MetricsService {
 impl MetricsService {
     fn serve(mut self, mut poll: Poll, mut listener: TcpListener) -> io::Result<()> {
         let mut events = Events::with_capacity(CONNECTIONS_MAX + 2);
+        // Edge-triggered: stays true until the listener would have blocked.
+        let mut is_ready = false;
         let mut retry_at: Option<Instant> = None;
         let registry = poll.registry();
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         while !self.is_over.load(Ordering::Acquire) {
             let deadlines = self.connections.iter().map(|one| one.deadline);
             let due = deadlines.chain(retry_at).min();
-            let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let timeout = match due {
+                _ if is_ready => Some(Duration::ZERO),
+                due => due.map(|due| due.saturating_duration_since(Instant::now())),
+            };
             match poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
@@ -151,10 +164,11 @@ impl MetricsService {
             for event in &events {
                 self.on_event(event.token());
             }
-            let is_ready = events.iter().any(|event| event.token() == LISTENER);
+            is_ready |= events.iter().any(|event| event.token() == LISTENER);
             if is_ready || retry_at.is_some_and(|at| at <= now) {
                 let accepted = self.accept(&listener, poll.registry());
-                retry_at = accepted.err().map(|_| now + ACCEPT_PAUSE);
+                retry_at = accepted.as_ref().err().map(|_| now + ACCEPT_PAUSE);
+                is_ready = matches!(accepted, Ok(Accepted::More));
             }
         }
         Ok(())
@@ -169,12 +183,13 @@ impl MetricsService {
         }
     }
 
-    /// Accepts all that wait. An error means: later again.
-    fn accept(&mut self, listener: &TcpListener, registry: &Registry) -> io::Result<()> {
-        loop {
+    /// Accepts some of those that wait: however many come, those that are connected get their turn,
+    /// and this thread ends when it is asked to. An error means: later again.
+    fn accept(&mut self, listener: &TcpListener, registry: &Registry) -> io::Result<Accepted> {
+        for _ in 0..ACCEPTS_PER_TURN {
             let mut stream = match listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Accepted::All),
                 Err(error) if is_of_one_client(&error) => continue,
                 // Usually there is no descriptor left.
                 Err(error) => return Err(error),
@@ -196,6 +211,7 @@ impl MetricsService {
                 deadline: Instant::now() + self.time_max,
             });
         }
+        Ok(Accepted::More)
     }
 }
 
@@ -354,6 +370,8 @@ const FIRST_CONNECTION: usize = 2;
 
 /// A few readers come at the same time, each for a moment.
 const CONNECTIONS_MAX: usize = 16;
+/// Fewer than connections: none gives way before its request was looked at.
+const ACCEPTS_PER_TURN: usize = 8;
 /// A request, with the headers that browsers send.
 const REQUEST_BYTES_MAX: usize = 4096;
 const HEADERS_MAX: usize = 64;

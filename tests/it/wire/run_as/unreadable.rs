@@ -24,7 +24,7 @@ fn a_key_that_cannot_be_read_again_stays_in_force() {
     let log = server.log_with(&cure);
     assert!(log.contains(" WARN  --run-as ftpd may not read "), "{log}");
     server.signal(Signal::HUP);
-    let refusal = "not reloading, the old settings stay: private key file ";
+    let refusal = "not reloading, the old settings stay: --keyfile ";
     let log = server.log_with(refusal);
     let line = log
         .lines()
@@ -35,7 +35,7 @@ fn a_key_that_cannot_be_read_again_stays_in_force() {
     assert!(line.contains(reason), "{line}");
     let renewed = Certificate::new(server.directory(), &["renewed.example"]);
     assert_eq!(renewed.key, certificate.key);
-    let refusal = "the old certificate stays in force: private key file ";
+    let refusal = "the old certificate stays in force: --keyfile ";
     let log = server.log_with(refusal);
     let line = log
         .lines()

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::chown;
 use std::process::Command;
 
 use crate::support::client::Client;
 use crate::support::client_program::{path, script};
-use crate::support::data::{connect, read_all};
+use crate::support::data::{connect, read_all, read_some};
+use crate::support::file_contents::noise;
 use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer, USER};
 
@@ -93,24 +94,29 @@ fn what_happens_is_counted() {
     }
 }
 
+/// The server that takes its place needs all of its ports.
 #[test]
-fn a_server_that_drains_is_not_healthy() {
-    let server = TestServer::program(&["--metrics", "127.0.0.1:0"]);
-    let address = address(&server);
-    let _client = server.client();
-    assert_eq!(
-        get(address, "/healthz"),
-        ("200 OK".to_owned(), "ok\n".to_owned())
-    );
-    ask(&server, &["--drain"]).expect_success();
-    let (status, text) = get(address, "/healthz");
-    assert_eq!(status, "503 Service Unavailable");
-    assert_eq!(text, "draining\n");
-    assert!(
-        !server.log().contains("note: --metrics"),
-        "{}",
-        server.log()
-    );
+fn a_server_that_ends_leaves_the_port_to_the_next_one() {
+    for order in ["--drain", "--stop"] {
+        let old = TestServer::program(&["--shutdown-grace", "600", "--metrics", "0"]);
+        let address = address(&old);
+        let healthy = ("200 OK".to_owned(), "ok\n".to_owned());
+        assert_eq!(get(address, "/healthz"), healthy);
+        assert!(!old.log().contains("note: --metrics"), "{}", old.log());
+        old.write("big", noise(32 << 20));
+        let mut busy = old.client();
+        let mut data = busy.data();
+        busy.command("RETR big", 150);
+        read_some(&mut data, 1);
+        ask(&old, &[order]).expect_success();
+        TcpStream::connect(address).expect_err("the port is closed");
+        let new = TestServer::program(&["--metrics", &address.to_string()]);
+        assert_eq!(get(address, "/healthz"), healthy);
+        new.finish();
+        // The old one is still there for its transfer.
+        assert_eq!(read_all(&mut data).len(), (32 << 20) - 1);
+        busy.expect(226);
+    }
 }
 
 /// The port is opened with the rights of root, and read without them.

@@ -150,6 +150,50 @@ fn silent_clients_give_way() {
     drop(silent);
 }
 
+/// Those that are connected have their turn, however many come meanwhile.
+#[test]
+fn a_flood_is_accepted_in_steps() {
+    let (_, source) = serving();
+    let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let poll = Poll::new().unwrap();
+    (poll.registry())
+        .register(&mut listener, LISTENER, Interest::READABLE)
+        .unwrap();
+    let mut service = MetricsService {
+        answers: Answers {
+            source,
+            start_seconds: 0,
+        },
+        connections: Vec::new(),
+        next_token: FIRST_CONNECTION,
+        time_max: TIME_MAX,
+        is_over: Arc::default(),
+    };
+    let flood = [(); 3 * CONNECTIONS_MAX].map(|()| TcpStream::connect(address).unwrap());
+    let mut turns = 1;
+    while service.accept(&listener, poll.registry()).unwrap() == Accepted::More {
+        turns += 1;
+        assert!(turns <= flood.len(), "it has no end");
+    }
+    let accepted = service.next_token - FIRST_CONNECTION;
+    assert_eq!(accepted, flood.len());
+    assert!(turns > flood.len() / CONNECTIONS_MAX, "{turns} turns");
+}
+
+/// More wait than one turn accepts, and nothing wakes the thread for them again.
+#[test]
+fn those_that_wait_are_not_forgotten() {
+    let (server, _) = serving();
+    for _ in 0..3 {
+        let all = [(); CONNECTIONS_MAX].map(|()| connect(&server));
+        for mut stream in all {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").unwrap();
+            assert!(answer(stream).ends_with("\r\n\r\nok\n"));
+        }
+    }
+}
+
 #[test]
 fn silent_clients_do_not_stay() {
     let (server, _) = serving_for(Duration::from_millis(100));
