@@ -114,12 +114,18 @@ fn push_decimal(value: u64, width: usize, out: &mut Vec<u8>) {
 
 /// Appends the hexadecimal digits of a number.
 fn push_hexadecimal(value: u64, out: &mut Vec<u8>) {
-    let digits: [u8; 16] = core::array::from_fn(|index| {
-        let nibble = value >> (60 - 4 * index) & 15;
-        b"0123456789abcdef"[nibble as usize]
-    });
-    let zeros = (value | 1).leading_zeros() / 4;
-    out.extend_from_slice(&digits[zeros as usize..]);
+    let mut digits = [0; DIGITS_MAX];
+    let mut start = DIGITS_MAX;
+    let mut rest = value;
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// The number of decimal digits of the largest value.

@@ -61,8 +61,7 @@ pub fn heading(path: &[u8], is_first: bool, out: &mut Vec<u8>) {
 
 /// The first column.
 fn mode_column(entry: &Entry) -> [u8; 10] {
-    let mut column = [0; 10];
-    column[0] = match entry.kind {
+    let kind = match entry.kind {
         EntryKind::File => b'-',
         EntryKind::Directory => b'd',
         EntryKind::Symlink => b'l',
@@ -72,9 +71,11 @@ fn mode_column(entry: &Entry) -> [u8; 10] {
         EntryKind::Socket => b's',
     };
     let letters = |shift: u32| LETTERS[(entry.mode >> shift & 7) as usize];
-    column[1..4].copy_from_slice(letters(6));
-    column[4..7].copy_from_slice(letters(3));
-    column[7..10].copy_from_slice(letters(0));
+    let (owner, group, others) = (letters(6), letters(3), letters(0));
+    let mut column = [
+        kind, owner[0], owner[1], owner[2], group[0], group[1], group[2], others[0], others[1],
+        others[2],
+    ];
     if entry.mode & 0o7000 == 0 {
         return column;
     }
@@ -136,8 +137,8 @@ fn push_size(entry: &Entry, out: &mut Vec<u8>) {
 }
 
 /// By three bits of the mode.
-const LETTERS: [&[u8; 3]; 8] = [
-    b"---", b"--x", b"-w-", b"-wx", b"r--", b"r-x", b"rw-", b"rwx",
+const LETTERS: [[u8; 3]; 8] = [
+    *b"---", *b"--x", *b"-w-", *b"-wx", *b"r--", *b"r-x", *b"rw-", *b"rwx",
 ];
 
 #[cfg(test)]

@@ -106,12 +106,13 @@ impl Format {
     /// Writes a name alone, for NLST.
     pub(super) fn name(&self, name: &[&[u8]], out: &mut Vec<u8>) {
         // In pieces: a listing of names costs little else.
-        let prefix: &[u8] = &self.prefix;
-        for part in [&[prefix][..], name].into_iter().flatten() {
+        let mut push = |part: &[u8]| {
             if !part.is_empty() {
                 push_name(&self.names.encode(part), out);
             }
-        }
+        };
+        push(&self.prefix);
+        name.iter().for_each(|part| push(part));
         out.extend_from_slice(b"\r\n");
     }
 
