@@ -56,11 +56,25 @@ fn push_shown_name(name: &[u8], out: &mut Vec<u8>) {
 fn push_replaced(name: &[u8], is_replaced: impl Fn(u8) -> bool, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(name);
-    for byte in &mut out[start..] {
-        if is_replaced(*byte) {
-            *byte = b'?';
+    if has_control(name) {
+        for byte in &mut out[start..] {
+            if is_replaced(*byte) {
+                *byte = b'?';
+            }
         }
     }
+}
+
+/// Whether a byte is less than that of a space, as those are that are replaced. Few names have one,
+/// so eight bytes are looked at together.
+fn has_control(name: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 0xFF;
+    let (words, rest) = name.as_chunks();
+    let borrows = words.iter().fold(0, |borrows, word| {
+        let word = u64::from_ne_bytes(*word);
+        borrows | (word.wrapping_sub(ONES * 0x20) & !word)
+    });
+    borrows & (ONES * 0x80) != 0 || rest.iter().any(|&byte| byte < b' ')
 }
 
 /// Writes the names of an entry as the client gets them.
@@ -81,18 +95,37 @@ pub(crate) fn encode_target(entry: &mut Entry, names: &WireNames) {
     }
 }
 
-/// The digits of a number. `core::fmt` would cost more time than the rest of a line.
-fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
+/// Appends the digits of a number, aligned to the right; a longer number widens the column.
+/// `core::fmt` would cost more time than the rest of a line.
+fn push_decimal(value: u64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b' '; DIGITS_MAX];
     let mut start = DIGITS_MAX;
     let mut rest = value;
     loop {
         start -= 1;
-        buffer[start] = b"0123456789abcdef"[(rest % base) as usize];
-        rest /= base;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
         if rest == 0 {
-            return &buffer[start..];
+            break;
         }
     }
+    out.extend_from_slice(&digits[start.min(DIGITS_MAX - width)..]);
+}
+
+/// Appends the hexadecimal digits of a number.
+fn push_hexadecimal(value: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; DIGITS_MAX];
+    let mut start = DIGITS_MAX;
+    let mut rest = value;
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// The number of decimal digits of the largest value.
@@ -109,7 +142,7 @@ pub(crate) mod tests {
     pub(crate) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
         let mut entry = Entry::new(name, kind, 3, NOW);
         (entry.mode, entry.uid, entry.gid) = (mode, 1000, 100);
-        (entry.owner, entry.group) = (Some(b"bob".to_vec()), Some(b"users".to_vec()));
+        (entry.owner, entry.group) = (Some((*b"bob").into()), Some((*b"users").into()));
         (entry.device, entry.inode) = (0xfd01, 42);
         entry.device_numbers = (8, 1);
         entry
@@ -155,12 +188,21 @@ pub(crate) mod tests {
     #[test]
     fn numbers() {
         let check = |value, decimal: &str, hexadecimal: &str| {
-            assert_eq!(text(digits(value, 10, &mut [0; DIGITS_MAX])), decimal);
-            assert_eq!(text(digits(value, 16, &mut [0; DIGITS_MAX])), hexadecimal);
+            for width in [0, 1, 8, DIGITS_MAX] {
+                let mut out = b"|".to_vec();
+                push_decimal(value, width, &mut out);
+                assert_eq!(text(&out), std::format!("|{decimal:>width$}"));
+            }
+            let mut out = Vec::new();
+            push_hexadecimal(value, &mut out);
+            assert_eq!(text(&out), hexadecimal);
         };
         check(0, "0", "0");
         check(9, "9", "9");
         check(10, "10", "a");
+        check(16, "16", "10");
+        check(255, "255", "ff");
+        check(0x123_4567, "19088743", "1234567");
         check(u64::MAX, "18446744073709551615", "ffffffffffffffff");
     }
 }

@@ -5,7 +5,11 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use ftp_proto::Config;
+use ftp_proto::listing::{
+    Entry, EntryKind, FactSet, ListRequest, NameList, OpenedDirectory, Selection, Walk, WalkAnswer,
+    WalkStep,
+};
+use ftp_proto::{Account, Config, FtpPath, ListStyle, Rights};
 use ftp_tests::dialogue::{COMMANDS, DOWNLOAD, Dialogue};
 
 /// A driver with many clients on a small machine feels each allocation. These are the numbers of
@@ -51,4 +55,55 @@ fn allocations_of_a_session() {
     });
     assert_eq!(counted.count_total, ALLOCATIONS_OF_DOWNLOAD);
     assert_eq!(counted.count_current, 0, "a session leaves memory behind");
+}
+
+/// A listing takes memory for each piece of names that its driver reads, and for no name.
+#[test]
+fn allocations_of_listings() {
+    let styles = [
+        ListStyle::Names,
+        ListStyle::Long,
+        ListStyle::Facts(FactSet::default()),
+    ];
+    for style in styles {
+        let mut out = Vec::with_capacity(1 << 20);
+        let mut allocations = |pieces: usize| {
+            let names: Vec<NameList> = (0..pieces).map(|_| piece_of_names()).collect();
+            measure(|| list(style, names, &mut out)).count_total
+        };
+        let of_few = allocations(2);
+        assert_eq!(allocations(20), of_few, "{style:?}");
+        assert!(of_few < 20, "{style:?}: {of_few}");
+    }
+}
+
+fn piece_of_names() -> NameList {
+    (0..100).map(|number| format!("name {number}")).collect()
+}
+
+/// Lists a directory with these names.
+fn list(style: ListStyle, mut names: Vec<NameList>, out: &mut Vec<u8>) {
+    let mut file = Entry::new("", EntryKind::File, 3, 0);
+    (file.owner, file.group) = (Some((*b"bob").into()), Some((*b"users").into()));
+    let account = Account::new(Rights::READ_WRITE).into();
+    let selection = Selection::of_path(FtpPath::root());
+    let mut walk = Walk::new(ListRequest::new(selection, style, account), 0);
+    let lines = 100 * names.len();
+    out.clear();
+    loop {
+        let answer = match walk.step(out) {
+            WalkStep::Open(_) => WalkAnswer::Opened(OpenedDirectory::default()),
+            WalkStep::Read(_) => WalkAnswer::Names {
+                names: names.pop().unwrap_or_default(),
+                is_last: names.is_empty(),
+            },
+            WalkStep::Look { .. } => WalkAnswer::Entry(file.clone()),
+            WalkStep::End => break,
+            _ => continue,
+        };
+        walk.answer(answer);
+    }
+    let shown = out.split(|&byte| byte == b'\n').count() - 1;
+    // MLSD shows the directory itself and the one above it.
+    assert!((lines..=lines + 2).contains(&shown), "{style:?}: {shown}");
 }

@@ -1,5 +1,6 @@
 //! An entry: what a listing shows of a file, a directory or any other name.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::rights::Rights;
@@ -21,10 +22,10 @@ pub struct Entry {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
-    /// The owner's name, if there is one.
-    pub owner: Option<Vec<u8>>,
+    /// The owner's name, if there is one. Many entries share one.
+    pub owner: Option<Arc<[u8]>>,
     /// The group's name, if there is one.
-    pub group: Option<Vec<u8>>,
+    pub group: Option<Arc<[u8]>>,
     /// The size in bytes.
     pub size: u64,
     /// The time of last modification, in seconds since 1970 (UTC).

@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
+use super::{Entry, EntryKind, push_decimal, push_hexadecimal, push_name};
 use crate::date::time_val;
 use crate::rights::{Right, Rights};
 
@@ -31,8 +31,7 @@ pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut
         if !set.contains(fact) || !entry.has(fact) {
             continue;
         }
-        out.extend_from_slice(fact.name().as_bytes());
-        out.push(b'=');
+        out.extend_from_slice(fact.label());
         push_value(fact, entry, rights, out);
         out.push(b';');
     }
@@ -133,17 +132,26 @@ impl Fact {
     }
 
     fn name(self) -> &'static str {
+        self.label_text().trim_end_matches('=')
+    }
+
+    /// What precedes its value.
+    fn label(self) -> &'static [u8] {
+        self.label_text().as_bytes()
+    }
+
+    fn label_text(self) -> &'static str {
         match self {
-            Self::Type => "type",
-            Self::Size => "size",
-            Self::Modify => "modify",
-            Self::Perm => "perm",
-            Self::Unique => "unique",
-            Self::UnixMode => "unix.mode",
-            Self::UnixUid => "unix.uid",
-            Self::UnixGid => "unix.gid",
-            Self::UnixOwner => "unix.owner",
-            Self::UnixGroup => "unix.group",
+            Self::Type => "type=",
+            Self::Size => "size=",
+            Self::Modify => "modify=",
+            Self::Perm => "perm=",
+            Self::Unique => "unique=",
+            Self::UnixMode => "unix.mode=",
+            Self::UnixUid => "unix.uid=",
+            Self::UnixGid => "unix.gid=",
+            Self::UnixOwner => "unix.owner=",
+            Self::UnixGroup => "unix.group=",
         }
     }
 }
@@ -157,23 +165,23 @@ impl Entry {
 fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
     match fact {
         Fact::Type => push_type(entry, out),
-        Fact::Size => push_number(entry.size, 10, out),
+        Fact::Size => push_decimal(entry.size, 0, out),
         Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
         Fact::Perm => {
             let rights = entry.rights.map_or(rights, |found| rights.and(found));
             push_perm(entry, rights, out);
         }
         Fact::Unique => {
-            push_number(entry.device, 16, out);
+            push_hexadecimal(entry.device, out);
             out.push(b'-');
-            push_number(entry.inode, 16, out);
+            push_hexadecimal(entry.inode, out);
         }
         Fact::UnixMode => {
             let digit = |shift: u32| b'0' + ((entry.mode >> shift) & 7) as u8;
             out.extend_from_slice(&[digit(9), digit(6), digit(3), digit(0)]);
         }
-        Fact::UnixUid => push_number(entry.uid.into(), 10, out),
-        Fact::UnixGid => push_number(entry.gid.into(), 10, out),
+        Fact::UnixUid => push_decimal(entry.uid.into(), 0, out),
+        Fact::UnixGid => push_decimal(entry.gid.into(), 0, out),
         Fact::UnixOwner => push_owner(entry.owner.as_deref(), entry.uid, out),
         Fact::UnixGroup => push_owner(entry.group.as_deref(), entry.gid, out),
     }
@@ -223,15 +231,19 @@ fn push_perm(entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
         (b'r', content && has(Right::Read)),
         (b'w', content && has(Right::Store) && has(Right::Overwrite)),
     ];
-    let granted = letters.iter().filter(|(_, granted)| *granted);
-    out.extend(granted.map(|(letter, _)| letter));
+    let (mut text, mut length) = ([0; 10], 0);
+    for (letter, granted) in letters {
+        text[length] = letter;
+        length += usize::from(granted);
+    }
+    out.extend_from_slice(&text[..length]);
 }
 
 /// The name of an owner or a group, or the number where a name cannot be the value of a fact.
 fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
     match name {
         Some(name) if is_value(name) => out.extend_from_slice(name),
-        _ => push_number(number.into(), 10, out),
+        _ => push_decimal(number.into(), 0, out),
     }
 }
 
@@ -240,11 +252,6 @@ fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
 fn is_value(text: &[u8]) -> bool {
     let ends = |byte: &u8| matches!(byte, b' ' | b';') || byte.is_ascii_control();
     !text.is_empty() && !text.iter().any(ends)
-}
-
-/// The digits of `value`.
-fn push_number(value: u64, base: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(digits(value, base, &mut [0; DIGITS_MAX]));
 }
 
 /// In the order in which a line shows them.
@@ -316,7 +323,7 @@ mod tests {
         assert!(!FactSet::default().wants_names());
         let expected = "unix.owner=1000;unix.group=100; name";
         check_facts(&file, wanted, Rights::READ_ONLY, expected);
-        (file.owner, file.group) = (Some(b"bob".to_vec()), Some(b"a;b\n".to_vec()));
+        (file.owner, file.group) = (Some((*b"bob").into()), Some((*b"a;b\n").into()));
         check_facts(
             &file,
             wanted,
@@ -324,11 +331,14 @@ mod tests {
             "unix.owner=bob;unix.group=100; name",
         );
         for name in ["domain users", "a;b", "a\nb", "a\rb", "a\tb", ""] {
-            (file.owner, file.group) = (Some(name.into()), Some(name.into()));
+            (file.owner, file.group) = (Some(name.as_bytes().into()), Some(name.as_bytes().into()));
             let expected = "unix.owner=1000;unix.group=100; name";
             check_facts(&file, wanted, Rights::READ_ONLY, expected);
         }
-        (file.owner, file.group) = (Some("jürgen".into()), Some("DOMAIN\\users".into()));
+        (file.owner, file.group) = (
+            Some("jürgen".as_bytes().into()),
+            Some((*b"DOMAIN\\users").into()),
+        );
         let expected = "unix.owner=jürgen;unix.group=DOMAIN\\users; name";
         check_facts(&file, wanted, Rights::READ_ONLY, expected);
     }

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::{DIGITS_MAX, Entry, EntryKind, digits, push_shown_name};
+use super::{Entry, EntryKind, push_decimal, push_shown_name};
 use crate::date::list_date;
 
 /// Appends a line in the format of `ls -l`, for LIST and STAT (RFC 959, section 4.1.3):
@@ -18,7 +18,7 @@ use crate::date::list_date;
 pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&mode_column(entry));
     out.push(b' ');
-    push_right(entry.links, 3, out);
+    push_decimal(entry.links, 3, out);
     out.push(b' ');
     push_owner(entry.owner.as_deref(), entry.uid, out);
     out.push(b' ');
@@ -61,8 +61,7 @@ pub fn heading(path: &[u8], is_first: bool, out: &mut Vec<u8>) {
 
 /// The first column.
 fn mode_column(entry: &Entry) -> [u8; 10] {
-    let mut column = *b"-rwxrwxrwx";
-    column[0] = match entry.kind {
+    let kind = match entry.kind {
         EntryKind::File => b'-',
         EntryKind::Directory => b'd',
         EntryKind::Symlink => b'l',
@@ -71,10 +70,14 @@ fn mode_column(entry: &Entry) -> [u8; 10] {
         EntryKind::Fifo => b'p',
         EntryKind::Socket => b's',
     };
-    for (index, letter) in column[1..].iter_mut().enumerate() {
-        if entry.mode & (0o400 >> index) == 0 {
-            *letter = b'-';
-        }
+    let letters = |shift: u32| LETTERS[(entry.mode >> shift & 7) as usize];
+    let (owner, group, others) = (letters(6), letters(3), letters(0));
+    let mut column = [
+        kind, owner[0], owner[1], owner[2], group[0], group[1], group[2], others[0], others[1],
+        others[2],
+    ];
+    if entry.mode & 0o7000 == 0 {
+        return column;
     }
     // Each of the three special bits replaces the letter of an execute bit. Lower case means that
     // the execute bit is set.
@@ -108,10 +111,11 @@ fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
     let start = out.len();
     match name {
         Some(name) if is_one_word(name) => out.extend_from_slice(name),
-        _ => out.extend_from_slice(digits(number.into(), 10, &mut [0; DIGITS_MAX])),
+        _ => push_decimal(number.into(), 0, out),
     }
-    let end = out.len().max(start + 8);
-    out.resize(end, b' ');
+    let blanks = b"        ";
+    let length = blanks.len().min(out.len() - start);
+    out.extend_from_slice(&blanks[length..]);
 }
 
 fn is_one_word(name: &[u8]) -> bool {
@@ -124,22 +128,18 @@ fn push_size(entry: &Entry, out: &mut Vec<u8>) {
     match entry.kind {
         EntryKind::CharacterDevice | EntryKind::BlockDevice => {
             let (major, minor) = entry.device_numbers;
-            push_right(major.into(), 3, out);
+            push_decimal(major.into(), 3, out);
             out.push(b',');
-            push_right(minor.into(), 4, out);
+            push_decimal(minor.into(), 4, out);
         }
-        _ => push_right(entry.size, 8, out),
+        _ => push_decimal(entry.size, 8, out),
     }
 }
 
-/// Appends the decimal digits of `value`, aligned to the right; a longer number widens the column.
-fn push_right(value: u64, width: usize, out: &mut Vec<u8>) {
-    let mut buffer = [0; DIGITS_MAX];
-    let digits = digits(value, 10, &mut buffer);
-    let blanks = width.saturating_sub(digits.len());
-    out.resize(out.len() + blanks, b' ');
-    out.extend_from_slice(digits);
-}
+/// By three bits of the mode.
+const LETTERS: [[u8; 3]; 8] = [
+    *b"---", *b"--x", *b"-w-", *b"-wx", *b"r--", *b"r-x", *b"rw-", *b"rwx",
+];
 
 #[cfg(test)]
 mod tests {
@@ -235,7 +235,7 @@ mod tests {
             (Some("jürgen"), "jürgen "),
             (Some("a-user-with-a-long-name"), "a-user-with-a-long-name"),
         ] {
-            file.owner = owner.map(|owner| owner.as_bytes().to_vec());
+            file.owner = owner.map(|owner| owner.as_bytes().into());
             check(
                 &file,
                 &std::format!("-rw-r--r--   1 {shown} users           3 Nov 22 13:07 f"),

@@ -86,6 +86,7 @@ impl Walk {
             classify: request.selection.flags.classify,
             now,
             prefix: Vec::new(),
+            name: Vec::new(),
             utc_offset: None,
             names: request.names.clone(),
             account: request.account.clone(),
@@ -187,8 +188,12 @@ impl Walk {
     }
 
     fn next_event(&mut self, out: &mut Vec<u8>) -> Event {
-        if let (Some(question), Some(answer)) = (self.question.take(), self.answer.take()) {
+        if let Some(answer) = &mut self.answer
+            && let Some(question) = self.question.take()
+        {
+            // Where it is: an entry is large to move.
             let event = self.progress.on_answer(question, answer, &self.rules, out);
+            self.answer = None;
             if let Some(event) = event {
                 return event;
             }

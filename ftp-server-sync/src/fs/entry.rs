@@ -46,7 +46,8 @@ impl Root {
     }
 }
 
-/// The entry for `name` in the directory `parent`, with these attributes.
+/// The entry for `name` in the directory `parent`, with these attributes. It has no name itself:
+/// those that it is for know it.
 #[allow(
     clippy::unnecessary_cast,
     reason = "the fields have other types on 32-bit machines"
@@ -76,7 +77,7 @@ pub(super) fn entry_of(
         _ => None,
     };
     let device = stat.st_rdev as rustix::fs::Dev;
-    let mut entry = Entry::new(name, kind, stat.st_size as u64, stat.st_mtime as i64);
+    let mut entry = Entry::new(Vec::new(), kind, stat.st_size as u64, stat.st_mtime as i64);
     entry.modified_nanos = stat.st_mtime_nsec as u32;
     entry.mode = stat.st_mode & 0o7777;
     entry.links = stat.st_nlink as u64;

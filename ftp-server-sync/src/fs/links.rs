@@ -46,7 +46,7 @@ impl Root {
         containers: &mut Containers,
         real: Option<&RealRights>,
     ) -> Option<(Stat, Rights)> {
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+        if !is_link(stat) {
             return None;
         }
         // Only named, not opened: it may be a FIFO.
@@ -62,6 +62,11 @@ impl Root {
         };
         rights.contains(Right::List).then_some((stat, rights))
     }
+}
+
+/// Whether these are the attributes of a symbolic link itself.
+pub(super) fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
 /// Device and inode of a directory and of all that contain it: those that its path names, which may

@@ -79,15 +79,13 @@ impl OwnFiles {
         self.with_known(|known| known.files.iter().flatten().any(|own| own.identity == file))
     }
 
-    /// Whether one of them may have this inode; a directory's names have no device.
-    pub(super) fn may_contain_inode(&self, inode: u64) -> bool {
-        self.with_known(|known| {
-            known
-                .files
-                .iter()
-                .flatten()
-                .any(|own| own.identity.1 == inode)
-        })
+    /// Their inodes. What has none of them is none of the files; a directory's names have no device.
+    pub(super) fn inodes(&self) -> Vec<u64> {
+        let inodes = |known: &Known| {
+            let files = known.files.iter().flatten();
+            files.map(|own| own.identity.1).collect()
+        };
+        self.with_known(inodes)
     }
 
     /// Whether the server would find its own file under this name in this directory.
@@ -117,15 +115,15 @@ impl OwnFiles {
         existing.filter(is_inside).cloned().collect()
     }
 
-    fn with_known(&self, is_so: impl Fn(&Known) -> bool) -> bool {
+    fn with_known<T: Default>(&self, find: impl Fn(&Known) -> T) -> T {
         if self.are_none() {
-            return false;
+            return T::default();
         }
         let mut known = lock(&self.known);
         if known.at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN) {
             known.update(&self.paths);
         }
-        is_so(&known)
+        find(&known)
     }
 }
 
@@ -197,7 +195,7 @@ mod tests {
         let own = OwnFiles::new(vec![path("link"), path("missing")]);
         for name in ["link", "share/etc/key", "again"] {
             assert!(own.contain(of(&path(name))), "{name}");
-            assert!(own.may_contain_inode(of(&path(name)).1), "{name}");
+            assert!(own.inodes().contains(&of(&path(name)).1), "{name}");
         }
         assert!(!own.contain(of(&path("other"))));
         for name in ["share/etc", "share", ""] {
@@ -241,7 +239,7 @@ mod tests {
     #[test]
     fn without_files_nothing_is_looked_at() {
         let own = OwnFiles::new(Vec::new());
-        assert!(!own.contain((0, 0)) && !own.may_contain_inode(0) && !own.are_below((0, 0)));
+        assert!(!own.contain((0, 0)) && !own.inodes().contains(&0) && !own.are_below((0, 0)));
         assert!(lock(&own.known).at.is_none());
     }
 }

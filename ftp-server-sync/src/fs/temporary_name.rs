@@ -12,6 +12,10 @@ pub(crate) fn temporary_name(number: u64) -> String {
 /// Whether a file with this name is a temporary, of this or another server process. Clients never
 /// see one.
 pub(crate) fn is_temporary(name: &[u8]) -> bool {
+    // Each name of a listing comes here.
+    if name.first() != PREFIX.as_bytes().first() {
+        return false;
+    }
     let numbers = name
         .strip_prefix(PREFIX.as_bytes())
         .and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));

@@ -135,6 +135,42 @@ fn commands_and_small_downloads_make_few_calls() {
     assert!(downloads.len() <= most, "{} calls", downloads.len());
 }
 
+/// What a listing costs: a look at each entry, or at none for names alone, and few calls besides.
+#[test]
+fn listings_make_one_call_for_each_entry_at_most() {
+    const FILES: usize = 1000;
+    let (traced, mut client) = Traced::of("trace=%net,%desc,%file");
+    let directory = traced.server.path("many");
+    fs::create_dir(&directory).expect("a directory");
+    for number in 0..FILES {
+        fs::write(directory.join(format!("{number:05}")), "").expect("a file");
+    }
+    client.command("CWD many", 250);
+    let listings = [("NLST", 0), ("LIST", FILES), ("MLSD", FILES)];
+    // The names of owners are looked up before what is counted.
+    client.fetch("LIST");
+    for (command, _) in listings {
+        client.command("NOOP", 200);
+        client.fetch(command);
+    }
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    let mut parts = calls.split(|call| call.text.contains("\"200 "));
+    let before = parts.next();
+    assert!(before.is_some());
+    for ((command, looks), calls) in listings.into_iter().zip(parts) {
+        let made = |name: &str| calls.iter().filter(|call| call.name.contains(name)).count();
+        let names = made("getdents");
+        assert!(names <= READS_PER_1000_NAMES, "{command}: {names} reads");
+        let stats = made("stat") - looks;
+        assert!(stats <= LOOKS_PER_LISTING, "{command}: {stats} looks more");
+        let writes = calls.iter().filter(|call| call.writes()).count();
+        assert!(writes <= WRITES_PER_LISTING, "{command}: {writes} writes");
+        let rest = calls.len() - names - stats - looks - writes;
+        assert!(rest <= OTHERS_PER_LISTING, "{command}: {rest} others");
+    }
+}
+
 /// That the shared directory is still the one at its path takes one call for each operation, none
 /// for its blocks, and one more before an upload is confirmed.
 #[test]
@@ -275,5 +311,12 @@ const CALLS: &str =
 const FILE_BYTES: usize = 300_000;
 /// But for waits, and reads of the control connection.
 const CALLS_PER_DOWNLOAD: usize = 24;
+/// Each reads 8 KiB, and the last one nothing.
+const READS_PER_1000_NAMES: usize = 5;
+/// Besides those at entries: at the share, and the directory.
+const LOOKS_PER_LISTING: usize = 8;
+/// Of lines, about 350 in each turn, and of replies.
+const WRITES_PER_LISTING: usize = 10;
+const OTHERS_PER_LISTING: usize = 30;
 /// Fits into the socket's buffer.
 const SMALL_BYTES: usize = 1000;

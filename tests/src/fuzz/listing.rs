@@ -59,7 +59,8 @@ impl AnyEntry {
         let mut entry = Entry::new(self.name, kind, self.size, self.modified);
         (entry.mode, entry.links) = (self.mode, self.links);
         (entry.uid, entry.gid) = (self.uid, self.gid);
-        (entry.owner, entry.group) = (self.owner, self.group);
+        entry.owner = self.owner.map(Into::into);
+        entry.group = self.group.map(Into::into);
         (entry.device, entry.inode) = (self.links, self.size);
         entry.device_numbers = self.device_numbers;
         entry.link_target = self.link_target;

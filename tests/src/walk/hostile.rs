@@ -109,7 +109,7 @@ fn answer(choice: Option<&u8>) -> WalkAnswer {
             let kind = [EntryKind::Directory, EntryKind::File, EntryKind::Symlink];
             let mut entry = Entry::new("\r\n", kind[usize::from(which % 3)], u64::MAX, i64::MAX);
             entry.inode = (which % 3).into();
-            (entry.modified_nanos, entry.owner) = (u32::MAX, Some(b"a b\n".to_vec()));
+            (entry.modified_nanos, entry.owner) = (u32::MAX, Some((*b"a b\n").into()));
             WalkAnswer::Entry(entry)
         }
         _ => WalkAnswer::Names {

@@ -375,8 +375,8 @@ pub fn entry(choice: u8) -> Entry {
     let name = *pick(COMPONENTS, choice);
     let mut entry = Entry::new(name, *pick(&KINDS, choice), 1234, 1_700_000_000);
     (entry.mode, entry.uid, entry.gid) = (0o644, 1000, 1000);
-    entry.owner = Some(name.to_vec());
-    entry.group = (!choice.is_multiple_of(2)).then(|| b"users".to_vec());
+    entry.owner = Some(name.into());
+    entry.group = (!choice.is_multiple_of(2)).then(|| (*b"users").into());
     (entry.device, entry.inode) = (1, choice.into());
     entry
 }

@@ -2,13 +2,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use super::step::Details;
 use crate::account::Account;
 use crate::codec::WireNames;
 use crate::listing::batch::EntryBatch;
-use crate::listing::entry::Entry;
+use crate::listing::entry::{Entry, EntryKind};
 use crate::listing::style::ListStyle;
 use crate::listing::{encode_entry, encode_target, facts_line, heading, long_line, push_name};
 use crate::path::FtpPath;
@@ -18,6 +18,8 @@ pub(super) struct Format {
     pub(super) style: ListStyle,
     pub(super) classify: bool,
     pub(super) now: i64,
+    /// The name of the entry that is written, whose memory is used for the next one.
+    pub(super) name: Vec<u8>,
     /// What goes before the names of NLST.
     pub(super) prefix: Vec<u8>,
     /// The seconds that local time is ahead of UTC.
@@ -60,8 +62,8 @@ impl Format {
         self.style == ListStyle::Names
     }
 
-    /// Writes an entry by this name.
-    pub(super) fn entry(&mut self, mut entry: Entry, name: &[&[u8]], out: &mut Vec<u8>) {
+    /// Writes an entry by this name. Of the entry nothing is used after that.
+    pub(super) fn entry(&mut self, entry: &mut Entry, name: &[&[u8]], out: &mut Vec<u8>) {
         match &self.style {
             ListStyle::Names => return self.name(name, out),
             ListStyle::Long => {
@@ -70,24 +72,33 @@ impl Format {
             }
             ListStyle::Facts(_) => {}
         }
+        if let Some(status) = &mut self.status {
+            // The session writes the lines.
+            let taken = Entry::new(Vec::new(), EntryKind::File, 0, 0);
+            let mut entry = mem::replace(entry, taken);
+            entry.name = name.concat();
+            return status.batch.entries.push(entry);
+        }
+        entry.name = mem::take(&mut self.name);
         entry.name.clear();
         name.iter()
             .for_each(|part| entry.name.extend_from_slice(part));
-        if let Some(status) = &mut self.status {
-            // The session writes the lines.
-            return status.batch.entries.push(entry);
-        }
+        self.line(entry, out);
+        self.name = mem::take(&mut entry.name);
+    }
+
+    fn line(&self, entry: &mut Entry, out: &mut Vec<u8>) {
         match &self.style {
             ListStyle::Facts(facts) => {
                 let rights = self.account.rights_of_entry(&self.directory, &entry.name);
                 entry.is_fixed |= !self.account.is_movable_entry(&self.directory, &entry.name);
-                encode_target(&mut entry, &self.names);
+                encode_target(entry, &self.names);
                 let name = self.names.encode(&entry.name);
-                facts_line(&name, &entry, *facts, rights, out);
+                facts_line(&name, entry, *facts, rights, out);
             }
             ListStyle::Long | ListStyle::Names => {
-                encode_entry(&mut entry, &self.names);
-                long_line(&entry, self.now, self.classify, out);
+                encode_entry(entry, &self.names);
+                long_line(entry, self.now, self.classify, out);
             }
         }
     }
@@ -95,9 +106,13 @@ impl Format {
     /// Writes a name alone, for NLST.
     pub(super) fn name(&self, name: &[&[u8]], out: &mut Vec<u8>) {
         // In pieces: a listing of names costs little else.
-        push_name(&self.names.encode(&self.prefix), out);
-        name.iter()
-            .for_each(|part| push_name(&self.names.encode(part), out));
+        let mut push = |part: &[u8]| {
+            if !part.is_empty() {
+                push_name(&self.names.encode(part), out);
+            }
+        };
+        push(&self.prefix);
+        name.iter().for_each(|part| push(part));
         out.extend_from_slice(b"\r\n");
     }
 
@@ -133,7 +148,7 @@ impl Format {
 
     fn take_batch(&mut self) -> Option<EntryBatch> {
         let status = self.status.as_mut()?;
-        let mut batch = core::mem::take(&mut status.batch);
+        let mut batch = mem::take(&mut status.batch);
         (batch.now, batch.classify) = (self.now, self.classify);
         Some(batch)
     }

@@ -170,7 +170,7 @@ impl Progress {
         };
         let path = &current.path;
         match current.names.advance(|name| rules.hides(path, name)) {
-            NextName::Name => self.visit(out),
+            NextName::Name => self.visit(rules, out),
             NextName::Read => Event::Ask(Question::Read),
             NextName::Key => {
                 // Looking at all names first may take long, and there is something to list.
@@ -193,7 +193,7 @@ impl Progress {
     }
 
     /// Lists the current name, or asks what it is.
-    fn visit(&mut self, out: &mut Vec<u8>) -> Event {
+    fn visit(&mut self, rules: &Rules, out: &mut Vec<u8>) -> Event {
         let Some(current) = &self.current else {
             return Event::Pending;
         };
@@ -201,14 +201,35 @@ impl Progress {
         let treatment = self.scope.treatment(names.name(), current.level);
         let is_enough = self.format.shows_names_only() && !names.may_be_missing;
         if is_enough && !treatment.is_entered {
-            self.found(None, out)
+            self.found_names(rules, out)
         } else {
             Event::Ask(Question::Look)
         }
     }
 
+    /// Shows the current name, and those after it for which no driver is asked.
+    fn found_names(&mut self, rules: &Rules, out: &mut Vec<u8>) -> Event {
+        let mut event = self.found(None, out);
+        // Some names of a recursive listing are looked at.
+        if matches!(self.scope, Scope::Recursive) {
+            return event;
+        }
+        for _ in 1..LINES_PER_STEP {
+            let Some(current) = &mut self.current else {
+                break;
+            };
+            let path = &current.path;
+            // What comes instead of a name comes again in the next step.
+            if current.names.advance(|name| rules.hides(path, name)) != NextName::Name {
+                break;
+            }
+            event = self.found(None, out);
+        }
+        event
+    }
+
     /// Shows the current name. `None`: names are enough.
-    fn found(&mut self, entry: Option<Entry>, out: &mut Vec<u8>) -> Event {
+    fn found(&mut self, entry: Option<&mut Entry>, out: &mut Vec<u8>) -> Event {
         let Some(current) = &self.current else {
             return Event::Pending;
         };
@@ -303,3 +324,6 @@ impl Progress {
         }
     }
 }
+
+/// A step for each name would cost more than the names.
+const LINES_PER_STEP: usize = 16;

@@ -1,6 +1,7 @@
 //! What a driver's answer means for a walk.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use super::{Event, Progress, Question, State};
 use crate::listing::entry::{Entry, EntryKind};
@@ -21,7 +22,7 @@ impl Progress {
     pub(in crate::listing::walk) fn on_answer(
         &mut self,
         question: Question,
-        answer: WalkAnswer,
+        answer: &mut WalkAnswer,
         rules: &Rules,
         out: &mut Vec<u8>,
     ) -> Option<Event> {
@@ -50,7 +51,7 @@ impl Progress {
             Question::Read => match answer {
                 WalkAnswer::Names { names, is_last } => {
                     if let Some(current) = &mut self.current {
-                        current.names.on_read(names, is_last);
+                        current.names.on_read(mem::take(names), *is_last);
                     }
                     None
                 }
@@ -59,7 +60,7 @@ impl Progress {
             Question::Key => {
                 // An entry without attributes is not listed: any key will do.
                 let order = rules.selection().flags.order;
-                let key = entry(answer).map_or(0, |entry| sort_key(&entry, order));
+                let key = entry(answer).map_or(0, |entry| sort_key(entry, order));
                 if let Some(current) = &mut self.current {
                     current.names.on_key(key);
                 }
@@ -120,7 +121,7 @@ impl Progress {
     }
 
     /// One entry alone, as LIST and NLST show a file, by the name that the client knows.
-    fn single(&mut self, entry: Entry, rules: &Rules, out: &mut Vec<u8>) -> Event {
+    fn single(&mut self, entry: &mut Entry, rules: &Rules, out: &mut Vec<u8>) -> Event {
         let selection = rules.selection();
         let is_known = !selection.argument.is_empty() && !selection.path.is_root();
         let name = if is_known && !self.format.shows_names_only() {
@@ -152,7 +153,7 @@ impl Progress {
     fn own_entry(
         &mut self,
         name: &'static [u8],
-        entry: Result<Entry, Refusal>,
+        entry: Result<&mut Entry, Refusal>,
         out: &mut Vec<u8>,
     ) -> Event {
         let is_root = self.current.as_ref().is_none_or(|current| current.is_root);
@@ -171,7 +172,7 @@ impl Progress {
     fn subdirectory_opened(
         &mut self,
         pending: PendingDirectory,
-        answer: WalkAnswer,
+        answer: &mut WalkAnswer,
         rules: &Rules,
     ) -> Event {
         let PendingDirectory {
@@ -226,7 +227,12 @@ impl Progress {
     }
 
     /// The driver has looked at the current name: it may be listed, entered later, or both.
-    fn looked(&mut self, entry: Result<Entry, Refusal>, rules: &Rules, out: &mut Vec<u8>) -> Event {
+    fn looked(
+        &mut self,
+        entry: Result<&mut Entry, Refusal>,
+        rules: &Rules,
+        out: &mut Vec<u8>,
+    ) -> Event {
         let Some(current) = &mut self.current else {
             return Event::Pending;
         };
@@ -244,7 +250,7 @@ impl Progress {
                 self.fail(Refusal::Failed);
                 return Event::Notice(WalkNotice::TooManyDirectories(self.base.clone()));
             }
-            current.enter_later(&entry, rules);
+            current.enter_later(entry, rules);
         }
         if treatment.is_listed {
             self.found(Some(entry), out)
@@ -265,24 +271,24 @@ impl Progress {
     }
 }
 
-fn entry(answer: WalkAnswer) -> Result<Entry, Refusal> {
+fn entry(answer: &mut WalkAnswer) -> Result<&mut Entry, Refusal> {
     match answer {
         WalkAnswer::Entry(entry) => Ok(entry),
         other => Err(reason(other)),
     }
 }
 
-fn opened(answer: WalkAnswer) -> Result<OpenedDirectory, Refusal> {
+fn opened(answer: &WalkAnswer) -> Result<OpenedDirectory, Refusal> {
     match answer {
-        WalkAnswer::Opened(directory) => Ok(directory),
+        WalkAnswer::Opened(directory) => Ok(*directory),
         other => Err(reason(other)),
     }
 }
 
 /// The reason of a refusal. An answer of another kind than was asked for is a bug in the driver.
-fn reason(answer: WalkAnswer) -> Refusal {
+fn reason(answer: &WalkAnswer) -> Refusal {
     match answer {
-        WalkAnswer::Refused(refusal) => refusal,
+        WalkAnswer::Refused(refusal) => *refusal,
         WalkAnswer::Entry(_) | WalkAnswer::Opened(_) | WalkAnswer::Names { .. } => Refusal::Failed,
     }
 }
