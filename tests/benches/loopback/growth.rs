@@ -8,11 +8,11 @@ use std::io;
 use crate::scale::Scale;
 use crate::server::Programs;
 
-/// What a larger size costs.
+/// What something of a size costs, in any unit.
 #[derive(Clone, Copy)]
 struct Point {
     size: usize,
-    seconds: f64,
+    cost: f64,
 }
 
 /// Both tables, and whether something grows faster than its size.
@@ -42,7 +42,7 @@ fn worst_growth(points: &[Point]) -> f64 {
         let smaller = points[..index].iter();
         smaller.map(move |smaller| {
             let sizes = larger.size as f64 / smaller.size as f64;
-            larger.seconds / smaller.seconds / sizes
+            larger.cost / smaller.cost / sizes
         })
     });
     pairs.fold(0.0, f64::max)

@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use options::{Options, Request};
+use rounds::Bench;
 use scale::Scale;
 use server::Programs;
 use share::Shares;
@@ -79,18 +80,27 @@ fn run(options: &Options) -> io::Result<()> {
         },
         limit: env::current_exe()?,
     };
+    let mut failures = Vec::new();
     let (section, lines) = if options.growth {
         (page::GROWTH, growth::lines(&programs, scale)?)
     } else {
-        let shares = Shares::new(scale)?;
+        let bench = Bench {
+            programs: &programs,
+            shares: &Shares::new(scale)?,
+            scale,
+        };
         let rounds = options.rounds.unwrap_or(scale.rounds);
-        let chosen = workload::chosen(&options.names);
-        let rows = rounds::run(&chosen, rounds, &programs, &shares, scale)?;
+        let rows = bench.run(&workload::chosen(&options.names), rounds);
+        failures.extend(rows.iter().filter_map(|row| row.failure.clone()));
         (page::WORKLOADS, table::lines(&rows, rounds))
     };
     let mut text = vec![heading, String::new()];
     text.extend(lines);
     println!("{}", text.join("\n"));
+    if !failures.is_empty() {
+        let failures = failures.join("; ");
+        return Err(io::Error::other(format!("not measured: {failures}")));
+    }
     if options.write {
         page::write(section, &text)?;
     }

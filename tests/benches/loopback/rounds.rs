@@ -18,75 +18,76 @@ pub(crate) struct Row {
     pub(crate) workload: &'static Workload,
     pub(crate) ours: Vec<Measurement>,
     pub(crate) limit: [Vec<Measurement>; 2],
+    /// Why it is not measured; it is not tried again then.
+    pub(crate) failure: Option<String>,
 }
 
-/// Everything once in each round, so that a busy minute does not hit one workload alone.
-pub(crate) fn run(
-    workloads: &[&'static Workload],
-    rounds: usize,
-    programs: &Programs,
-    shares: &Shares,
-    scale: &Scale,
-) -> io::Result<Vec<Row>> {
-    let mut rows: Vec<Row> = workloads.iter().copied().map(Row::new).collect();
-    for round in 0..rounds {
-        for row in &mut rows {
-            let workload = row.workload;
-            if round >= workload.rounds_max {
+/// What all measurements of a run share.
+pub(crate) struct Bench<'a> {
+    pub(crate) programs: &'a Programs,
+    pub(crate) shares: &'a Shares,
+    pub(crate) scale: &'a Scale,
+}
+
+impl Bench<'_> {
+    /// Everything once in each round, so that a busy minute does not hit one workload alone.
+    pub(crate) fn run(&self, workloads: &[&'static Workload], rounds: usize) -> Vec<Row> {
+        let mut rows: Vec<Row> = workloads.iter().copied().map(Row::new).collect();
+        for round in 0..rounds {
+            for row in &mut rows {
+                if round < row.workload.rounds_max && row.failure.is_none() {
+                    self.measure_row(row, round);
+                }
+            }
+            eprintln!("round {} of {rounds}", round + 1);
+        }
+        rows
+    }
+
+    /// One round of one workload. Each turn is the first in a third of the rounds.
+    fn measure_row(&self, row: &mut Row, round: usize) {
+        let Workload { name, unit, .. } = *row.workload;
+        for turn in 0..TURNS {
+            let turn = (round + turn) % TURNS;
+            let kind = if turn == 0 { Kind::Ours } else { Kind::Limit };
+            if kind == Kind::Limit && !row.workload.has_limit {
                 continue;
             }
-            // Each is the first in a third of the rounds.
-            for turn in 0..TURNS {
-                let turn = (round + turn) % TURNS;
-                let kind = if turn == 0 { Kind::Ours } else { Kind::Limit };
-                if kind == Kind::Limit && !workload.has_limit {
-                    continue;
+            match self.measure(row.workload, kind) {
+                Ok(measured) => {
+                    eprintln!("{name}, {kind}: {:.4} {unit}", measured.value);
+                    row.results(turn).push(measured);
                 }
-                let measured = measure(workload, kind, programs, shares, scale);
-                let measured = measured.map_err(|error| {
-                    io::Error::other(format!("{}, {kind}: {error}", workload.name))
-                })?;
-                eprintln!(
-                    "{} {}/{rounds} {kind}: {:.4} {}",
-                    workload.name,
-                    round + 1,
-                    measured.value,
-                    workload.unit
-                );
-                row.results(turn).push(measured);
+                Err(error) => {
+                    row.failure = Some(format!("{name}, {kind}: {error}"));
+                    return;
+                }
             }
         }
     }
-    Ok(rows)
-}
 
-fn measure(
-    workload: &Workload,
-    kind: Kind,
-    programs: &Programs,
-    shares: &Shares,
-    scale: &Scale,
-) -> io::Result<Measurement> {
-    let _pinned = match workload.on_one_processor {
-        true => Some(OneProcessor::new()?),
-        false => None,
-    };
-    let start = Start {
-        programs,
-        kind,
-        top: shares.top(workload.place),
-        stages: workload.name == STAGED,
-        certificate: workload.with_tls.then_some(&*shares.certificate),
-        trace: None,
-    };
-    let target = Target {
-        server: Server::start(&start)?,
-        start,
-        shares,
-        place: workload.place,
-        scale,
-    };
-    (workload.run)(&target)
+    fn measure(&self, workload: &Workload, kind: Kind) -> io::Result<Measurement> {
+        let _pinned = match workload.on_one_processor {
+            true => Some(OneProcessor::new()?),
+            false => None,
+        };
+        let start = Start {
+            programs: self.programs,
+            kind,
+            top: self.shares.top(workload.place),
+            stages: workload.name == STAGED,
+            certificate: workload.with_tls.then_some(&*self.shares.certificate),
+            trace: None,
+        };
+        let target = Target {
+            server: Server::start(&start)?,
+            start,
+            shares: self.shares,
+            place: workload.place,
+            scale: self.scale,
+        };
+        (workload.run)(&target)
+    }
 }
 
 impl Row {
@@ -95,6 +96,7 @@ impl Row {
             workload,
             ours: Vec::new(),
             limit: [Vec::new(), Vec::new()],
+            failure: None,
         }
     }
 

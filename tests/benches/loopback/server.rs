@@ -1,5 +1,6 @@
 //! A server in a process of its own: the program, or the limit.
 
+use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
@@ -181,6 +182,12 @@ impl Start<'_> {
             }
         };
         command.args(arguments);
+        // The flags are all here.
+        for (name, _) in env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"FTP_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 

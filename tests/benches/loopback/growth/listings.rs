@@ -93,7 +93,7 @@ impl Size {
     fn point(&self, command: usize) -> Point {
         Point {
             size: self.entries,
-            seconds: self.costs[command].0 * self.entries as f64,
+            cost: self.costs[command].0 * self.entries as f64,
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn lines(scale: &Scale) -> io::Result<Vec<String>> {
     let points = |of: fn(&Cost) -> f64| -> Vec<Point> {
         let points = costs.iter().map(|cost| Point {
             size: cost.ports.into(),
-            seconds: of(cost),
+            cost: of(cost),
         });
         points.collect()
     };
