@@ -67,10 +67,8 @@ impl Bench<'_> {
     }
 
     fn measure(&self, workload: &Workload, kind: Kind) -> io::Result<Measurement> {
-        let _pinned = match workload.on_one_processor {
-            true => Some(OneProcessor::new()?),
-            false => None,
-        };
+        let one_processor = workload.on_one_processor.then(OneProcessor::new);
+        let _pinned = one_processor.transpose()?;
         let start = Start {
             programs: self.programs,
             kind,
