@@ -92,6 +92,8 @@ pub use logging::StderrWriter;
 pub use nat::{check, rules};
 pub use net::inetd::refuse_inetd_client;
 pub use net::passed_sockets::PassedSockets;
+#[doc(hidden)]
+pub use passive::LeaseBench;
 pub use server::{
     Handle, HookHelpers, Server, ServiceManager, enter_sandbox, is_hook_helper, run_hook_helper,
     start_hook_helpers,

@@ -9,6 +9,7 @@
 mod addresses;
 mod ephemeral;
 mod lease;
+mod lease_bench;
 mod listener;
 mod pool;
 mod ports;
@@ -17,6 +18,7 @@ mod sharing;
 
 pub(crate) use addresses::ListenAddresses;
 pub(crate) use lease::Ticket;
+pub use lease_bench::LeaseBench;
 pub(crate) use listener::{IncomingConnection, PassiveListener};
 pub(crate) use pool::{OpenOutcome, PassivePool};
 pub(crate) use ports::LeaseEnd;

@@ -5,6 +5,7 @@
 //! happen to a file while it is written; `support` has what they share. `data_owners` is no part of
 //! `wire`, so that its ten minutes begin before the others end.
 
+mod benches;
 mod certificate_files;
 mod check_and_rules;
 mod command_table;

@@ -1,7 +1,11 @@
-//! What the core takes of a processor's time: single commands, and a whole session.
+//! What the core takes of a processor's time: single commands, a whole session, listings, and the
+//! translation of text.
 //!
-//! `cargo bench -p ftp-tests --bench core`. The throughput is in commands, so that the time for one
-//! can be read off; `tests/cost/main.rs` counts the allocations.
+//! `cargo bench -p ftp-tests --bench core`. The throughput is in commands, entries or bytes, so that
+//! the time for one can be read off; `tests/cost/main.rs` counts the allocations.
+
+mod ascii;
+mod listings;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -42,5 +46,11 @@ fn session(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, commands, session);
+criterion_group!(
+    benches,
+    commands,
+    session,
+    listings::lines,
+    ascii::translations
+);
 criterion_main!(benches);
