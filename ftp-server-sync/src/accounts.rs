@@ -2,6 +2,10 @@
 
 pub(crate) mod access;
 pub(crate) mod anonymous;
+#[cfg(feature = "charsets")]
+pub(crate) mod charset;
+#[cfg(not(feature = "charsets"))]
+#[path = "accounts/charset/disabled.rs"]
 pub(crate) mod charset;
 pub(crate) mod comparisons;
 pub(crate) mod limit_values;

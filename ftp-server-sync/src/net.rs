@@ -6,6 +6,7 @@ pub(crate) mod inetd;
 mod interface_tables;
 pub(crate) mod interfaces;
 pub(crate) mod listen;
+pub(crate) mod order;
 pub(crate) mod passed_sockets;
 pub(crate) mod port_probe;
 pub(crate) mod port_range;

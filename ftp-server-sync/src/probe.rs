@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::net::order;
 use crate::settings::file::reason;
 use random::file_name;
 use seen::{Seen, Way};
@@ -157,7 +158,7 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
             unique.push(address);
         }
     }
-    unique.sort_by_key(SocketAddr::is_ipv6);
+    order::sort_by_key(&mut unique, SocketAddr::is_ipv6);
     Ok(unique)
 }
 

@@ -51,6 +51,7 @@ pub use crate::accounts::users_file;
 pub use crate::logging::{LogFormat, LogSettings};
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::{Listen, SocketSource};
+use crate::net::order;
 pub use crate::net::port_range::PortRange;
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, is_mistyped_address, unusable};
@@ -347,11 +348,12 @@ impl Settings {
             ClientAddress::Public(public) => Some(public),
             ClientAddress::Local => None,
         });
-        self.masquerade_address
-            .iter()
-            .chain(self.masquerade_map.values())
-            .chain(of_clients)
-            .collect()
+        let sources = self.masquerade_address.iter();
+        order::set_of(
+            sources
+                .chain(self.masquerade_map.values())
+                .chain(of_clients),
+        )
     }
 
     /// Whether clients on the Internet are given the address of this source, not only those of
@@ -440,9 +442,7 @@ impl Settings {
             .collect();
         rules.local_networks = self.local_networks.resolve(&interfaces.local_networks());
         rules.gateways = gateways.map(IpAddr::to_canonical).collect();
-        rules.map = map
-            .map(|(local, public)| (*local, public.resolved(known)))
-            .collect();
+        rules.map = order::map_of(map.map(|(local, public)| (*local, public.resolved(known))));
         rules.address = address.map(|public| public.resolved(known));
         rules.outer_ports = self.outer_ports();
         rules

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::locks::lock;
 use crate::net::client_network::ClientNetwork;
+use crate::net::order;
 
 /// When an address is blocked, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +151,7 @@ impl LoginThrottle {
             Some((network, time))
         });
         let mut blocked: Vec<_> = blocked.collect();
-        blocked.sort();
+        order::sort(&mut blocked);
         blocked
     }
 }

@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 use ftp_proto::{Account, Rights};
 
 use super::password_hash::PasswordHash;
+use crate::net::order;
 use entry::PasswdEntry;
 use files::ShadowText;
 pub(crate) use files::SystemFiles;
@@ -98,7 +99,7 @@ impl SystemUsers {
         today: i64,
     ) -> Result<Vec<(String, SystemCandidate)>, Unfit> {
         let mut names = files.names()?;
-        names.sort();
+        order::sort(&mut names);
         names.dedup();
         let users = names.into_iter().map(|name| {
             let entry = look_up(name.as_bytes());

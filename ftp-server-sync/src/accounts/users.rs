@@ -11,6 +11,7 @@ pub(crate) use super::anonymous::is_anonymous;
 use super::stored_password::{Candidate, StoredPassword};
 use super::system_users::{SystemUser, SystemUsers};
 use super::users_file::{FileUser, LineProblem, UserPassword};
+use crate::net::order;
 
 /// The user of `--username`, if there is one, anonymous, and the users of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ impl Users {
         let users = users.into_iter();
         let users = users.map(|user| (user.name.clone(), Arc::new(user)));
         Ok(Self {
-            file: UsersOfFile::new(users.collect()).into(),
+            file: UsersOfFile::new(order::map_of(users)).into(),
             ..self
         })
     }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use ftp_proto::{Account, FtpPath, Rights};
 
 use super::anonymous::{ANONYMOUS, is_anonymous};
+use crate::net::order;
 pub use options::{UserMount, UserOptions};
 pub use password::UserPassword;
 pub use problem::LineProblem;
@@ -75,7 +76,7 @@ impl FileUser {
             let mut tree: Vec<_> = mounts
                 .map(|mount| (&mount.seen, &mount.directory))
                 .collect();
-            tree.sort();
+            order::sort(&mut tree);
             tree
         }
         self.home == other.home && tree(self) == tree(other)

@@ -13,6 +13,7 @@ use super::error::{self, FlagError};
 use super::flags::{self, Flag};
 use super::given::{self, GivenFlags};
 use crate::accounts::similar::suggest;
+use crate::net::order;
 
 /// The variables that matter, as they were at start.
 #[derive(Clone)]
@@ -121,8 +122,8 @@ pub fn environment_notes(variables: impl IntoIterator<Item = (OsString, OsString
             None => {}
         }
     }
-    notes.sort();
-    of_kubernetes.sort();
+    order::sort(&mut notes);
+    order::sort(&mut of_kubernetes);
     if !of_kubernetes.is_empty() {
         let names = of_kubernetes.join(", ");
         notes.push(format!(

@@ -24,6 +24,7 @@ use super::environment::Environment;
 use super::error::{self, FlagError};
 use super::flags::Flags;
 use super::given::GivenFlags;
+use crate::net::order;
 use crate::settings::file::reason;
 use crate::settings::{
     AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LoginBlock, PortRange, Rates,
@@ -75,7 +76,7 @@ pub(super) fn settings(
         hidden: flags.hide,
         umask: flags.umask,
         masquerade_address: flags.masquerade_address,
-        masquerade_map: flags.masquerade_address_map.into_iter().collect(),
+        masquerade_map: order::map_of(flags.masquerade_address_map),
         masquerade_clients: flags.masquerade_client,
         masquerade_refresh: flags.masquerade_refresh,
         passive_ports: flags.passive_ports,

@@ -18,6 +18,7 @@ use ftp_proto::{FtpPath, Refusal};
 
 use super::root::{Root, relative};
 use super::share_rules::ShareRules;
+use crate::net::order;
 
 /// The tree as it is during one operation. Cloning shares its directories.
 #[derive(Clone, Debug)]
@@ -81,13 +82,11 @@ impl Tree {
     pub(super) fn mount_names(&self, directory: &FtpPath) -> BTreeSet<Vec<u8>> {
         let mounts = self.mounts.iter().map(|mount| &mount.seen);
         let mounts = mounts.filter(|seen| *seen != directory && seen.is_within(directory));
-        mounts
-            .filter_map(|seen| {
-                let seen = below(seen, directory).ok()?;
-                let name = seen.relative().split(|&byte| byte == b'/').next()?;
-                Some(name.to_vec())
-            })
-            .collect()
+        order::set_of(mounts.filter_map(|seen| {
+            let seen = below(seen, directory).ok()?;
+            let name = seen.relative().split(|&byte| byte == b'/').next()?;
+            Some(name.to_vec())
+        }))
     }
 
     /// Where the share is seen that this path is in.

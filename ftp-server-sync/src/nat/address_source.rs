@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use super::retry::retry_pause;
+use crate::net::order;
 use crate::settings::{AddressSource, KnownAddresses, Settings};
 
 pub(crate) mod answer;
@@ -161,7 +162,7 @@ impl AddressResolver {
         let known = |(source, state): (&AddressSource, &SourceState)| {
             Some((source.clone(), state.address?))
         };
-        self.sources.iter().filter_map(known).collect()
+        order::map_of(self.sources.iter().filter_map(known))
     }
 
     /// Whether each source has answered, or failed to.

@@ -18,6 +18,7 @@ use crate::fs::root::{Root, unwritable};
 use crate::fs::upload_limits::lacks_space;
 use crate::net::interfaces::Interfaces;
 use crate::net::listen;
+use crate::net::order;
 use crate::net::port_probe::{self, UnavailablePorts};
 use crate::privileges::{self, ProcessRights};
 use crate::settings::{KnownAddresses, Settings, SocketSource};
@@ -111,7 +112,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     if let Some(identity) = &identity {
         findings.extend(certificate_findings(identity.problems()));
     }
-    findings.sort_by_key(|finding| finding.severity);
+    order::sort_by_key(&mut findings, |finding| finding.severity);
     let certificates = identity.as_ref().map(Identity::descriptions);
     let mut text = report::certificates(&certificates.unwrap_or_default());
     text += &system_users.text;

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use super::evidence::Evidence;
 use super::finding::{Finding, Severity};
 use crate::fs::mounts::UnmountedShare;
+use crate::net::order;
 use crate::settings::Settings;
 
 /// The findings, the most severe first.
@@ -48,7 +49,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(unwritable(settings, evidence));
     findings.extend(evidence.sandbox.iter().flat_map(sandbox::findings));
     findings.extend(rights::findings(settings, &evidence.rights));
-    findings.sort_by_key(|finding| finding.severity);
+    order::sort_by_key(&mut findings, |finding| finding.severity);
     findings
 }
 

@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 
 use crate::net::interfaces::Interfaces;
+use crate::net::order;
 use crate::settings::{AddressSource, Listen, Settings};
 use forward::{ForwardedAddress, ForwardedPorts};
 
@@ -237,7 +238,9 @@ fn forwarded_addresses(
     if addresses.is_empty() {
         return Err(RulesError::new(UNREACHABLE));
     }
-    addresses.sort_by_key(|address| (address.public.is_none(), address.public, address.private));
+    order::sort_by_key(&mut addresses, |address| {
+        (address.public.is_none(), address.public, address.private)
+    });
     for pair in addresses.windows(2) {
         if let [one, other] = pair
             && one.public == other.public

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::order;
 use super::routes::{Route, default_routes, read};
 
 /// The router of a default route over IPv6, and the interface that leads to it.
@@ -80,7 +81,7 @@ fn gateways_by_metric<'a>(
     let gateways = default_routes(routes).filter(over);
     let gateways = gateways.filter_map(|route| Some((route, route.gateway?)));
     let mut gateways: Vec<(&Route, IpAddr)> = gateways.collect();
-    gateways.sort_by_key(|(route, _)| route.metric);
+    order::sort_by_key(&mut gateways, |(route, _)| route.metric);
     gateways
 }
 

@@ -4,7 +4,7 @@
 //! from the private address ranges of RFC 1918 alone: behind two routers, a private address can be
 //! as far away as any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,6 +15,7 @@ use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 use super::interface_tables::{self, TableAddress};
+use super::order;
 use super::routes::{self, Route, default_routes, networks_behind, read_table};
 
 /// The interfaces and default routes of this machine, as they were when they were read.
@@ -82,7 +83,9 @@ impl Interfaces {
         interfaces.networks = networks(with_netmask);
         interfaces.routed_networks = networks_behind(all_routes, &interfaces.networks);
         let gateways = routes.iter().filter_map(|route| route.gateway);
-        interfaces.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
+        interfaces.gateways = gateways.collect();
+        order::sort(&mut interfaces.gateways);
+        interfaces.gateways.dedup();
         interfaces
     }
 
@@ -95,7 +98,7 @@ impl Interfaces {
     /// The networks whose clients are local unless the operator says otherwise; sorted.
     pub(crate) fn local_networks(&self) -> Vec<IpNet> {
         let mut all = [&self.networks[..], &self.routed_networks].concat();
-        all.sort_unstable();
+        order::sort(&mut all);
         all
     }
 
@@ -165,12 +168,14 @@ fn networks(addresses: impl IntoIterator<Item = (IpAddr, IpAddr)>) -> Vec<IpNet>
         .filter_map(|(address, mask)| IpNet::with_netmask(address, mask).ok())
         // An empty mask means that none was set. As a network it would make every client local.
         .filter(|network| network.prefix_len() > 0);
-    let all: BTreeSet<IpNet> = loopback
+    let mut all: Vec<IpNet> = loopback
         .into_iter()
         .chain(interfaces)
         .map(|network| network.trunc())
         .collect();
-    all.into_iter().collect()
+    order::sort(&mut all);
+    all.dedup();
+    all
 }
 
 fn ip(address: &SockaddrStorage) -> Option<IpAddr> {

@@ -8,6 +8,8 @@ use ftp_proto::Reach;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::debug;
 
+use super::order;
+
 /// A route over an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
@@ -87,7 +89,9 @@ pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
         .filter(|network| !known.iter().any(|other| other.contains(network)))
         .collect();
     // The wider one first: what it contains says nothing new.
-    networks.sort_unstable_by_key(|network| (network.network(), network.prefix_len()));
+    order::sort_by_key(&mut networks, |network| {
+        (network.network(), network.prefix_len())
+    });
     let mut last: Option<IpNet> = None;
     networks.retain(|network| {
         let is_new = !last.is_some_and(|last| last.contains(network));

@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 
 use ftp_proto::Reach;
 
+use super::order;
 use super::routes::read_table;
 
 /// An address that hosts on the Internet can use, and its interface.
@@ -31,7 +32,9 @@ pub(crate) fn stable_addresses() -> io::Result<Vec<StableAddress>> {
 /// From the text of `/proc/net/if_inet6`.
 fn from_table(table: &str) -> Vec<StableAddress> {
     let mut found: Vec<(bool, StableAddress)> = table.lines().filter_map(stable_address).collect();
-    found.sort_by_key(|(is_permanent, found)| (!is_permanent, found.address));
+    order::sort_by_key(&mut found, |(is_permanent, found)| {
+        (!is_permanent, found.address)
+    });
     found.into_iter().map(|(_, found)| found).collect()
 }
 

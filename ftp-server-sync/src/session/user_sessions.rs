@@ -1,6 +1,6 @@
 //! The sessions of each user of the file: how many there are, and what they share.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::settings::Rates;
 #[derive(Debug, Default)]
 pub(crate) struct UserSessions {
     /// By name.
-    users: Mutex<BTreeMap<String, UserState>>,
+    users: Mutex<HashMap<String, UserState>>,
     /// The sessions of the system's users, and some that have ended.
     of_system: Mutex<Vec<Weak<SystemSession>>>,
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{ClientAddress, KnownAddresses, Settings};
 use crate::net::interfaces::Interfaces;
+use crate::net::order;
 
 impl Settings {
     /// The addresses of this machine that clients can connect to; sorted, without duplicates.
@@ -49,8 +50,10 @@ impl Settings {
             .chain(self.masquerade_map.values())
             .chain(of_clients);
         let announced = sources.filter_map(|source| source.known(known));
-        let announced: BTreeSet<Ipv4Addr> = announced.filter(is_own).filter(is_other).collect();
-        announced.into_iter().collect()
+        let mut announced: Vec<Ipv4Addr> = announced.filter(is_own).filter(is_other).collect();
+        order::sort(&mut announced);
+        announced.dedup();
+        announced
     }
 
     /// The addresses that passive ports may be open on; sorted, without duplicates.
@@ -62,7 +65,7 @@ impl Settings {
         let announced = self.announced_own_addresses(interfaces, known);
         let mut all = self.local_addresses(interfaces);
         all.extend(announced.into_iter().map(IpAddr::V4));
-        all.sort_unstable();
+        order::sort(&mut all);
         all.dedup();
         all
     }

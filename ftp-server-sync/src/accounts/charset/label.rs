@@ -13,6 +13,13 @@ pub enum CharsetError {
     NotForFtp,
 }
 
+impl CharsetError {
+    /// Whether a similar label may be meant.
+    pub(crate) fn may_be_misspelt(self) -> bool {
+        self == Self::Unknown
+    }
+}
+
 /// The charset with this label.
 pub(super) fn encoding(label: &str) -> Result<&'static Encoding, CharsetError> {
     let is_label = |(page, _): &&(&str, _)| page.eq_ignore_ascii_case(label);

@@ -1,16 +1,16 @@
 //! The charset of names.
 
 use crate::accounts::similar::suggest;
-use crate::settings::{CharsetError, NameCharset};
+use crate::settings::NameCharset;
 
 /// A charset by its label, `auto`, or `auto:` and a label.
 pub(in crate::cli) fn encoding(text: &str) -> Result<NameCharset, String> {
-    NameCharset::for_label(text).map_err(|error| match error {
-        CharsetError::Unknown => match similar(text) {
+    NameCharset::for_label(text).map_err(|error| {
+        let similar = similar(text).filter(|_| error.may_be_misspelt());
+        match similar {
             Some(similar) => format!("unknown; did you mean {similar}?"),
             None => error.to_string(),
-        },
-        CharsetError::NotForFtp => error.to_string(),
+        }
     })
 }
 

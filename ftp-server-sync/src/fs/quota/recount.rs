@@ -16,6 +16,7 @@ use super::usage::Amount;
 use crate::accounts::quota::Quota;
 use crate::fs::share::{SessionShare, Share};
 use crate::fs::share_rules::ShareRules;
+use crate::net::order;
 use crate::settings::Settings;
 use crate::settings::file::reason;
 
@@ -89,7 +90,7 @@ fn store(
     let directory = settings.state_directory.display();
     let counts = counts.into_iter();
     let stored = StoredCounts {
-        counts: counts.map(|(home, found)| (home, found.amount)).collect(),
+        counts: order::map_of(counts.map(|(home, found)| (home, found.amount))),
         is_complete: true,
     };
     match opened.and_then(|file| file.write(&stored)) {

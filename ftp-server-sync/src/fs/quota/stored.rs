@@ -18,6 +18,7 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::usage::Amount;
+use crate::net::order;
 use crate::settings::{QUOTA_FILE, QUOTA_FILE_NEW};
 
 /// The counts of homes, by their paths.
@@ -114,9 +115,9 @@ fn parse(text: &[u8]) -> Option<StoredCounts> {
         IN_USE => false,
         _ => return None,
     };
-    let counts = lines.map(parse_line).collect::<Option<_>>()?;
+    let counts = lines.map(parse_line).collect::<Option<Vec<_>>>()?;
     text.ends_with('\n').then_some(StoredCounts {
-        counts,
+        counts: order::map_of(counts),
         is_complete,
     })
 }

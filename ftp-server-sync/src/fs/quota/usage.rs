@@ -4,8 +4,8 @@
 //! will create, that has no name yet. Both together are compared with a quota, and each upload adds
 //! to them before it writes: so parallel uploads together never exceed the quota.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -43,7 +43,7 @@ struct UsageState {
     used: Amount,
     pending: Amount,
     /// The files, by device and inode, that uploads are writing under their names.
-    written: BTreeMap<(u64, u64), WrittenBytes>,
+    written: HashMap<(u64, u64), WrittenBytes>,
     /// Changes of the home that have begun and not ended.
     changing: u32,
     /// How many changes have ended.

@@ -11,6 +11,7 @@ use ftp_proto::{FileRequest, FtpPath, Refusal};
 use super::{MountedRoot, Tree, below};
 use crate::fs::share::{SessionShare, Share};
 use crate::fs::share_rules::ShareRules;
+use crate::net::order;
 
 /// The shares of a session, and where each is seen.
 #[derive(Debug)]
@@ -47,7 +48,9 @@ impl SessionTree {
             share: SessionShare::new(share),
         });
         let mut mounts: Vec<SessionMount> = mounts.collect();
-        mounts.sort_by_key(|mount| std::cmp::Reverse(mount.seen.as_bytes().len()));
+        order::sort_by_key(&mut mounts, |mount| {
+            std::cmp::Reverse(mount.seen.as_bytes().len())
+        });
         Self {
             home: SessionShare::new(home),
             mounts,

@@ -1,14 +1,14 @@
 //! Uploads that failed and left the old file: a client that goes on where it was would glue the new
 //! bytes to the old ones.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::target::TargetKey;
 
 /// Files of which clients believe that a part of the new one is stored, and when that began.
 #[derive(Debug, Default)]
-pub(super) struct FailedUploads(BTreeMap<TargetKey, Instant>);
+pub(super) struct FailedUploads(HashMap<TargetKey, Instant>);
 
 impl FailedUploads {
     pub(super) fn add(&mut self, key: TargetKey, now: Instant) {

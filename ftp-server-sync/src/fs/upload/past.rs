@@ -1,6 +1,6 @@
 //! What is known of uploads that have ended, in this process or in one that was killed.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,7 +21,7 @@ pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
     /// Directories by device and inode. Each has a lock of its own: one that the system reads
     /// slowly, or never, is no reason for the uploads to others to wait.
-    cleared: Mutex<BTreeMap<(u64, u64), Cleared>>,
+    cleared: Mutex<HashMap<(u64, u64), Cleared>>,
 }
 
 /// Set when the directory has been read.

@@ -1,6 +1,6 @@
 //! All uploads of a server: two never write one file.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use ftp_proto::{Kept, Refusal};
@@ -14,7 +14,7 @@ use crate::locks::lock;
 /// The uploads that run, and what is known of those that have run.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
-    running: Mutex<BTreeMap<TargetKey, Arc<Running>>>,
+    running: Mutex<HashMap<TargetKey, Arc<Running>>>,
     pub(super) past: PastUploads,
 }
 

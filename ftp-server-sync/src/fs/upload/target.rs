@@ -35,7 +35,7 @@ pub(super) struct Target {
 
 /// What two uploads of one name have in common: the device and inode of the directory, and the name
 /// in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TargetKey {
     pub(super) directory: (u64, u64),
     pub(super) name: Vec<u8>,

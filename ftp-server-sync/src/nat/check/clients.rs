@@ -12,6 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::simulated_session;
 use crate::net::interfaces::Interfaces;
+use crate::net::order;
 use crate::settings::{AccessRefusal, KnownAddresses, PortRange, Settings};
 
 /// Local addresses at which clients get the same replies, except that these may contain the address
@@ -84,7 +85,7 @@ pub(super) fn shown_addresses(settings: &Settings, interfaces: &Interfaces) -> V
     };
     let others: Vec<Ipv4Addr> = addresses.iter().filter_map(ipv4).collect();
     let routed = interfaces.reachable_by_router(&others);
-    addresses.sort_by_key(|address| match address {
+    order::sort_by_key(&mut addresses, |address| match address {
         IpAddr::V4(address) if address.is_loopback() => 3,
         IpAddr::V6(_) => 2,
         IpAddr::V4(address) => u8::from(!routed.contains(address)),
@@ -279,7 +280,7 @@ impl Simulation<'_> {
             .collect();
         let local = self.settings.local_networks.named();
         networks.extend(local.iter().filter_map(ipv4_network));
-        networks.sort_unstable();
+        order::sort(&mut networks);
         networks.dedup();
         networks
     }

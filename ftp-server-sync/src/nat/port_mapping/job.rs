@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::net::order;
 use crate::net::port_probe::describe_ports;
 use crate::settings::{Listen, MappingProtocol, Settings};
 
@@ -95,8 +96,8 @@ impl MappingJob {
         Some(Self {
             protocols: mapping.protocols.clone(),
             interface: mapping.interface.clone(),
-            listen: listen.collect(),
-            listen_v6: listen_v6.collect(),
+            listen: order::set_of(listen),
+            listen_v6: order::set_of(listen_v6),
             ports,
             lease: mapping.lease,
             record_file: mapping.record_file(),

@@ -14,6 +14,7 @@ use super::router::Router;
 use super::trouble::Trouble;
 use super::update::{MappingUpdate, PortMappings};
 use crate::nat::address_source::LogLine;
+use crate::net::order;
 use crate::net::port_probe::describe_ports;
 use crate::settings::MappingProtocol;
 
@@ -302,11 +303,10 @@ impl Answers {
 
     fn mappings(&self) -> PortMappings {
         let result = &self.result;
-        let passive: BTreeSet<u16> = self.inner(PortPurpose::Passive).collect();
-        let outer: BTreeMap<u16, NonZeroU16> = self
-            .granted(PortPurpose::Passive)
-            .filter_map(|(inner, outer)| Some((inner, NonZeroU16::new(outer)?)))
-            .collect();
+        let passive = order::set_of(self.inner(PortPurpose::Passive));
+        let outer = self.granted(PortPurpose::Passive);
+        let outer = outer.filter_map(|(inner, outer)| Some((inner, NonZeroU16::new(outer)?)));
+        let outer = order::map_of(outer);
         let not_granted = passive.iter().copied();
         let not_granted = not_granted.filter(|inner| !result.granted.contains_key(inner));
         PortMappings {
@@ -315,7 +315,7 @@ impl Answers {
             left_out: if outer.is_empty() {
                 BTreeSet::new()
             } else {
-                not_granted.collect()
+                order::set_of(not_granted)
             },
             outer,
         }
@@ -379,7 +379,7 @@ impl Answers {
             .granted(PortPurpose::Passive)
             .partition(|(inner, outer)| inner == outer);
         if !same.is_empty() {
-            let same: BTreeSet<u16> = same.into_iter().map(|(inner, _)| inner).collect();
+            let same = order::set_of(same.into_iter().map(|(inner, _)| inner));
             parts.push(format!("the passive ports {}", describe_ports(&same)));
         }
         let shown = other.iter().take(OTHERS_SHOWN);

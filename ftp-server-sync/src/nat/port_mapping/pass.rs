@@ -15,6 +15,7 @@ use super::own_number;
 use super::pcp_client::OuterNumber;
 use super::public_address::PublicSide;
 use super::round_answers::{PassResult, RoundObserver};
+use crate::net::order;
 
 /// Asks for every port of the job. `held` has the router's numbers of the last round, which are to
 /// stay.
@@ -82,9 +83,7 @@ fn free_old_numbers(
 ) {
     let passive = job.ports.iter();
     let passive = passive.filter(|port| port.purpose == PortPurpose::Passive);
-    let wished: BTreeMap<u16, u16> = passive
-        .map(|port| (port.inner, wished(port, held)))
-        .collect();
+    let wished = order::map_of(passive.map(|port| (port.inner, wished(port, held))));
     let is_old = |inner, outer| wished.get(&inner).is_some_and(|wished| *wished != outer);
     client.unmap_made(link, is_old, now() + FREEING_MAX);
 }

@@ -15,6 +15,7 @@ use super::outcome::MappingFailure;
 use super::record::MadeMapping;
 use super::retry::{renewal_pause, retry_pause};
 use crate::nat::address_source::LogLine;
+use crate::net::order;
 use crate::settings::MappingProtocol;
 
 mod answers;
@@ -265,7 +266,7 @@ impl Inquiry<'_> {
         }
         let (job, last_protocol) = (self.job, self.last_protocol);
         let mut protocols = job.protocols.clone();
-        protocols.sort_by_key(|protocol| Some(*protocol) != last_protocol);
+        order::sort_by_key(&mut protocols, |protocol| Some(*protocol) != last_protocol);
         let mut troubles = Vec::new();
         let mut last = None;
         for protocol in protocols {

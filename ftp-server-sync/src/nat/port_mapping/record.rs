@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use log::warn;
 
+use crate::net::order;
 use crate::settings::MappingProtocol;
 use crate::settings::file::{load, reason};
 
@@ -70,7 +71,7 @@ impl RecordFile {
     /// Writes these and no others, if that is a change.
     pub(super) fn update(&mut self, made: impl Iterator<Item = MadeMapping>) {
         let mut made: Vec<MadeMapping> = made.collect();
-        made.sort_unstable();
+        order::sort(&mut made);
         made.dedup();
         if let Some(file) = &self.file
             && made != self.written

@@ -24,6 +24,7 @@ use super::record::{MadeMapping, RecordFile};
 use super::removal_plan::RemovalPlan;
 use super::state_lock::StateLock;
 use super::update::MapperEvent;
+use crate::net::order;
 use crate::net::port_probe::describe_ports;
 use crate::settings::PortMapping;
 
@@ -222,7 +223,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         let heard = clients.filter(|client| client.left.has_answered);
         let left = heard.flat_map(RouterClient::recorded);
         let left = left.chain(self.pinholes.heard());
-        let left: BTreeSet<u16> = left.map(|made| made.outer).collect();
+        let left = order::set_of(left.map(|made| made.outer));
         if !left.is_empty() {
             let left = describe_ports(&left);
             self.ledger.note(format!(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::net::order;
 use crate::passive::sharing::{Requester, can_share_port};
 
 /// Ports that sessions gave up early, oldest first. Until the time of a port is over, no session
@@ -70,7 +71,7 @@ impl KeptOut {
     pub(super) fn ports_for(&self, requester: &Requester) -> BTreeSet<u16> {
         let records = self.records.iter();
         let kept = records.filter(|record| record.is_kept_from(requester));
-        kept.map(|record| record.port).collect()
+        order::set_of(kept.map(|record| record.port))
     }
 
     /// Whether this port is kept from this session.
@@ -86,7 +87,7 @@ impl KeptOut {
     }
 
     fn ports(&self) -> BTreeSet<u16> {
-        self.records.iter().map(|record| record.port).collect()
+        order::set_of(self.records.iter().map(|record| record.port))
     }
 }
 

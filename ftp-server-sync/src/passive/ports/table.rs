@@ -12,6 +12,7 @@ use std::time::Instant;
 use ftp_proto::ports::shuffle;
 
 use super::leased_port::LeasedPort;
+use crate::net::order;
 use crate::net::port_range::PortRange;
 use crate::passive::listener::SharedListener;
 use crate::passive::request::Request;
@@ -124,7 +125,7 @@ impl PortTable {
             self.contains(port) && leased_port.can_add(requester)
         };
         let mut found: Vec<(&u16, &LeasedPort)> = self.leased.iter().filter(is_shareable).collect();
-        found.sort_by_key(|(_, leased_port)| leased_port.owners.len());
+        order::sort_by_key(&mut found, |(_, leased_port)| leased_port.owners.len());
         found.into_iter().map(|(port, _)| *port).collect()
     }
 

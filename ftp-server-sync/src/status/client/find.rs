@@ -13,6 +13,7 @@ use ftp_proto::text::printable_word;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::logging::system_text::SystemText;
+use crate::net::order;
 
 /// What was found in the directories.
 #[derive(Default)]
@@ -135,7 +136,7 @@ fn sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
             sockets.push(directory.join(std::ffi::OsStr::from_bytes(name)));
         }
     }
-    sockets.sort();
+    order::sort(&mut sockets);
     Ok(sockets)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::net::order;
 use crate::status::snapshot::{Activity, SessionStatus, Snapshot, TransferStatus};
 
 /// Bytes per second between two snapshots.
@@ -25,13 +26,13 @@ impl Rates {
         let down = difference(before.downloads.bytes, after.downloads.bytes)
             + difference(before.listings.bytes, after.listings.bytes);
         let up = difference(before.uploads.bytes, after.uploads.bytes);
-        let known: BTreeMap<u64, &TransferStatus> = transfers(&old.sessions).collect();
+        let known: BTreeMap<u64, &TransferStatus> = order::map_of(transfers(&old.sessions));
         let transfers = transfers(&new.sessions).filter_map(|(number, new)| {
             let old = known.get(&number).filter(|old| is_same(old, new))?;
             Some((number, difference(old.bytes, new.bytes)))
         });
         Self {
-            transfers: transfers.collect(),
+            transfers: order::map_of(transfers),
             all: Some((down, up)),
         }
     }

@@ -11,6 +11,7 @@ use super::client::PinholeResult;
 use super::router::PinholeRouter;
 use crate::nat::address_source::LogLine;
 use crate::nat::port_mapping::job::{MappingJob, WantedPort, describe_wanted};
+use crate::net::order;
 use crate::net::port_probe::describe_ports;
 use crate::settings::MappingProtocol;
 
@@ -121,7 +122,7 @@ impl PinholeAnswers {
 /// What to do by hand with the router's firewall.
 pub(super) fn by_hand(router: &PinholeRouter, ports: &[WantedPort], trouble: &str) -> String {
     let (router, own) = (router.address, router.own);
-    let numbers: BTreeSet<u16> = ports.iter().map(|port| port.inner).collect();
+    let numbers = order::set_of(ports.iter().map(|port| port.inner));
     let numbers = describe_ports(&numbers);
     format!(
         "clients outside reach this server over IPv6 only if the firewall of the router {router} lets \

@@ -6,6 +6,7 @@
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::url::HttpUrl;
+use crate::net::order;
 
 /// A request to a service.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ pub(super) fn services(
         Some((rank, kind.to_owned(), control))
     });
     let mut found: Vec<(usize, String, HttpUrl)> = found.collect();
-    found.sort_by_key(|(rank, _, _)| *rank);
+    order::sort_by_key(&mut found, |(rank, _, _)| *rank);
     let found = found.into_iter();
     found.map(|(_, kind, control)| (kind, control)).collect()
 }

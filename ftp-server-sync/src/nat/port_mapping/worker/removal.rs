@@ -1,7 +1,6 @@
 //! What routers forward and the server does not want: of an earlier run, of other settings, or at
 //! the end.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::{REMOVAL_MAX, Worker};
@@ -11,6 +10,7 @@ use crate::nat::port_mapping::lease_clock::now;
 use crate::nat::port_mapping::record::MadeMapping;
 use crate::nat::port_mapping::router::Router;
 use crate::nat::port_mapping::update::MapperEvent;
+use crate::net::order;
 use crate::net::port_probe::describe_ports;
 
 impl<F: Fn(MapperEvent)> Worker<F> {
@@ -38,7 +38,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         let mut before: Vec<MadeMapping> = clients.flat_map(list).collect();
         before.extend(self.pinholes.unwanted(job));
         for client in self.client.iter_mut().chain(&mut self.abandoned) {
-            let unwanted: BTreeSet<u16> = list(client).iter().map(|made| made.inner).collect();
+            let unwanted = order::set_of(list(client).iter().map(|made| made.inner));
             if !unwanted.is_empty() && self.link.connect(client.router.ends()).is_ok() {
                 client.unmap_made(&mut self.link, |inner, _| unwanted.contains(&inner), until);
             }
@@ -64,7 +64,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             return;
         };
         let ports = |made: &[MadeMapping]| {
-            let numbers: BTreeSet<u16> = made.iter().map(|made| made.outer).collect();
+            let numbers = order::set_of(made.iter().map(|made| made.outer));
             describe_ports(&numbers)
         };
         let router = first.router;

@@ -17,6 +17,7 @@ use crate::nat::port_mapping::router::Router;
 use crate::nat::port_mapping::trouble::Trouble;
 use crate::nat::port_mapping::update::MapperEvent;
 use crate::nat::port_mapping::worker::REMOVAL_MAX;
+use crate::net::order;
 use crate::settings::MappingProtocol;
 
 /// Records what the router is asked for before it is, and reports the first answers.
@@ -85,7 +86,7 @@ impl<F: Fn(MapperEvent)> Worker<F> {
         let last_protocol = self.client.as_ref().map(|client| client.protocol);
         self.abandoned.extend(self.client.take());
         let mut protocols = job.protocols.clone();
-        protocols.sort_by_key(|protocol| Some(*protocol) != last_protocol);
+        order::sort_by_key(&mut protocols, |protocol| Some(*protocol) != last_protocol);
         let mut troubles = Vec::new();
         for protocol in protocols {
             let mut client = self.take_client(protocol, router);
