@@ -141,7 +141,11 @@ fn find(table: &[Flag], name: &OsStr) -> Option<Flag> {
 /// A word where a flag should stand. In `-ru bob`, "u" is the value of `-r`, which is seldom meant.
 fn not_a_flag(argument: &OsStr, in_word: Option<Flag>, before: &GivenFlags) -> FlagError {
     let shown = error::shown(argument);
-    if let Some(flag) = before.first_that(Flag::shares_nothing) {
+    let is_answer = ANSWERS.iter().any(|answer| argument == *answer);
+    let answered = before
+        .last()
+        .filter(|last| is_answer && last.placeholder.is_none());
+    if let Some(flag) = before.first_that(Flag::shares_nothing).or(answered) {
         let values = flag.placeholder.map_or("no value", |_| "one value");
         let problem = format!("not a flag, and {} takes {values}; leave it out", flag.long);
         return FlagError::new(shown, problem);
@@ -156,6 +160,9 @@ fn not_a_flag(argument: &OsStr, in_word: Option<Flag>, before: &GivenFlags) -> F
     }
     FlagError::new(shown, problem)
 }
+
+/// Values that other programs have for their switches.
+const ANSWERS: [&str; 8] = ["yes", "no", "on", "off", "true", "false", "1", "0"];
 
 #[cfg(test)]
 mod tests {

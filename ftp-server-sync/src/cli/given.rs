@@ -108,6 +108,11 @@ impl GivenFlags {
         flags.find(|flag| is_it(flag))
     }
 
+    /// The flag that was added last.
+    pub(super) fn last(&self) -> Option<&Flag> {
+        self.0.last().map(|given| &given.flag)
+    }
+
     /// The first flag that is none of these.
     pub(super) fn first_but(&self, long_names: &[&str]) -> Option<&Given> {
         let mut others = self.0.iter();

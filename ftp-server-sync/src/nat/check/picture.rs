@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::clients::shown_addresses;
 use crate::logging::wrap::wrap;
+use crate::nat::diagnose::addresses::admits_only_private_addresses;
 use crate::nat::evidence::Evidence;
 use crate::settings::{AddressSource, ClientAddress, LocalNetworks, Settings};
 
@@ -150,7 +151,9 @@ impl Site<'_> {
             Some(source) => paths.push(self.through(INTERNET.to_owned(), source, &others)),
             None => {
                 let public: Vec<Ipv4Addr> = others.iter().filter(public).copied().collect();
-                let to = if public.is_empty() && self.settings.port_mapping.is_on() {
+                let to = if admits_only_private_addresses(self.settings) {
+                    REFUSED.to_owned()
+                } else if public.is_empty() && self.settings.port_mapping.is_on() {
                     NO_ANSWER.to_owned()
                 } else if public.is_empty() {
                     NO_PUBLIC_ADDRESS.to_owned()
@@ -282,6 +285,7 @@ const INDENT: &str = "  ";
 const INTERNET: &str = "Internet";
 const NO_PUBLIC_ADDRESS: &str = "no way that is known; a router's public address is given with \
     --masquerade-address";
+const REFUSED: &str = "refused, in no network of --allow";
 const NO_ANSWER: &str = "no way that is known: the router names no address on the Internet";
 const ARROW: &str = "-->";
 /// The column of the arrows stays where it is in most sites.

@@ -95,7 +95,7 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
 
 /// Whether `--allow` keeps out all clients to whom a private address is of no use. PASV is a matter
 /// of IPv4. Clients outside may come through a gateway, whose own address is private.
-fn admits_only_private_addresses(settings: &Settings) -> bool {
+pub(crate) fn admits_only_private_addresses(settings: &Settings) -> bool {
     let allowed = &settings.access.allowed;
     let is_private = |network: &IpNet| {
         let reach = Reach::of(network.network());

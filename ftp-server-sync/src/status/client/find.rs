@@ -35,14 +35,15 @@ pub(super) fn find(
     port: Option<u16>,
     time_max: Duration,
 ) -> Result<(PathBuf, UnixStream), String> {
-    let mut search = Search::default();
     let directories = distinct(directories);
-    for directory in &directories {
-        search.look_into(directory, port, time_max);
-    }
+    let mut search = Search::of(&directories, port, time_max);
     match (search.answering.len(), search.silent.len()) {
         (1, 0) => Ok(search.answering.remove(0)),
-        (0, 0 | 1) => Err(search.nothing(&directories, port)),
+        (0, 0 | 1) => {
+            // The port may be that of a configuration file, which several servers share.
+            let others = port.map(|_| Search::of(&directories, None, time_max / 10));
+            Err(search.nothing(&directories, port, &others.unwrap_or_default()))
+        }
         _ => Err(search.several()),
     }
 }
@@ -58,6 +59,14 @@ fn distinct(directories: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 impl Search {
+    fn of(directories: &[PathBuf], port: Option<u16>, time_max: Duration) -> Self {
+        let mut search = Self::default();
+        for directory in directories {
+            search.look_into(directory, port, time_max);
+        }
+        search
+    }
+
     fn look_into(&mut self, directory: &Path, port: Option<u16>, time_max: Duration) {
         let sockets = match port {
             Some(port) => vec![directory.join(format!("{PREFIX}{port}{SUFFIX}"))],
@@ -84,7 +93,7 @@ impl Search {
         }
     }
 
-    fn nothing(&self, directories: &[PathBuf], port: Option<u16>) -> String {
+    fn nothing(&self, directories: &[PathBuf], port: Option<u16>, others: &Self) -> String {
         let port = port.map_or("PORT".to_owned(), |port| port.to_string());
         let mut text = format!(
             "no server answers at {PREFIX}{port}{SUFFIX} in {}",
@@ -97,6 +106,13 @@ impl Search {
         if !self.silent.is_empty() {
             let silent = list(&self.silent);
             text.push_str(&format!("; {silent}: {SILENT}"));
+        }
+        let others = others.answering.iter().map(|(path, _)| path);
+        let others: BTreeSet<_> = others.filter_map(|path| port_of(path)).collect();
+        if !others.is_empty() {
+            let others: Vec<&str> = others.into_iter().collect();
+            let others = others.join(", or --port ");
+            text.push_str(&format!("; a server answers with --port {others}"));
         }
         text.push_str("; --status-socket PATH names the socket of a server that has it elsewhere");
         text
@@ -225,6 +241,10 @@ mod tests {
         assert_eq!(found, place("status-2121.socket"));
         let error = find(&directories, Some(22), MOMENT).unwrap_err();
         assert!(error.starts_with("no server answers at status-22.socket in "));
+        assert!(
+            error.contains("; a server answers with --port 21, or --port 2121; "),
+            "{error}"
+        );
     }
 
     /// Of two users, or with a name that is not the server's own.
