@@ -21,6 +21,7 @@
 //! | [`Server`] (`server`) | the main thread: accepting, signals, shutdown |
 //! | `server/sessions`, `server/limits`, `server/listeners` | the running sessions; who is let in; control sockets |
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
+//! | `server/changed_files`, `server/file_looks` | when files are looked at that may change; the thread that does it |
 //! | `server/rights` | from root to another user |
 //! | `server/users` | the users file, when it changes |
 //! | `server/service_manager`, `server/service_state` | messages to systemd: readiness, status, watchdog |

@@ -21,6 +21,7 @@ mod writer;
 pub(crate) mod xferlog;
 
 pub(crate) use line_queue::lost_lines;
+pub(crate) use lines::ALSO_TO_STDERR;
 pub use log_format::{LogFormat, LogSettings};
-pub(crate) use logger::{ALSO_TO_STDERR, reload};
+pub(crate) use logger::reload;
 pub use stderr_writer::StderrWriter;

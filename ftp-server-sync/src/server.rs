@@ -194,9 +194,7 @@ impl Server {
         let interfaces = Interfaces::read()?;
         // Otherwise a finding says why.
         if !interfaces.without_netlink {
-            let _ = watch
-                .as_ref()
-                .inspect_err(|error| Self::log_unwatched(error));
+            let _ = watch.as_ref().map_err(Self::log_unwatched);
         }
         let identity = match Self::certificate_of_user(&settings) {
             Some(_) => None,

@@ -204,5 +204,8 @@ impl State {
     }
 }
 
+/// The target of lines that programs read from stderr, also where the log has a file.
+pub(crate) const ALSO_TO_STDERR: &str = "ftp_server_sync::also_to_stderr";
+
 /// How long the end of the process waits for a reader.
 const DRAIN_MAX: Duration = Duration::from_secs(1);

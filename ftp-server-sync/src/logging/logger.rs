@@ -10,7 +10,7 @@ use std::thread;
 use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Record, error};
 
-use super::lines::{LineKind, Lines};
+use super::lines::{ALSO_TO_STDERR, LineKind, Lines};
 use super::log_format::{LogFormat, LogSettings};
 use super::{clock, format, writer};
 
@@ -127,9 +127,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     };
     error!("thread '{thread}' panicked at {place}: {message}{backtrace}");
 }
-
-/// The target of lines that programs read from stderr, also where the log has a file.
-pub(crate) const ALSO_TO_STDERR: &str = "ftp_server_sync::also_to_stderr";
 
 /// The crates whose lines are written whatever their level.
 const OWN_TARGETS: [&str; 2] = ["ftp_server_sync", "ftp_proto"];

@@ -11,9 +11,8 @@ use log::{Level, log, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::line_queue::{Batch, count_lost};
-use super::lines::{FileChange, LineKind, Lines};
+use super::lines::{ALSO_TO_STDERR, FileChange, LineKind, Lines};
 use super::log_file::LogFile;
-use super::logger::ALSO_TO_STDERR;
 use super::system_text::SystemText;
 use super::{clock, format};
 

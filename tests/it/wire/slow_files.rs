@@ -105,8 +105,12 @@ fn a_look_that_hangs_keeps_no_client_out_and_no_end_away() {
         let scene = Scene::new();
         let hang = scene.hang(name);
         scene.expect_service();
-        scene.server.finish();
+        scene.server.signal(Signal::TERM);
+        scene.server.log_with("shutting down: SIGTERM asks for it");
+        scene.server.log_with(" INFO  ended");
+        // strace holds the thread that the system ends then.
         drop(hang);
+        assert_eq!(scene.server.ended().0, Some(0));
     }
 }
 
