@@ -1,5 +1,5 @@
-//! The loopback bench works: it measures everything once, in small amounts. Its times are not looked
-//! at.
+//! The loopback bench works: it measures everything once, in small amounts. Its times are not
+//! looked at.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! What the core takes of a processor's time: single commands, a whole session, listings, and the
 //! translation of text.
 //!
-//! `cargo bench -p ftp-tests --bench core`. The throughput is in commands, entries or bytes, so that
-//! the time for one can be read off; `tests/cost/main.rs` counts the allocations.
+//! `cargo bench -p ftp-tests --bench core`. The throughput is in commands, entries or bytes, so
+//! that the time for one can be read off; `tests/cost/main.rs` counts the allocations.
 
 mod ascii;
 mod listings;

@@ -1,8 +1,8 @@
 //! The server's program beside a bare limit, which does the same work without any checks: what each
 //! of them takes for it, on 127.0.0.1.
 //!
-//! `cargo bench -p ftp-tests --bench loopback`; with `-- --help` it lists its options and workloads.
-//! `ftp-server-sync/docs/bench.md` explains the tables and the method.
+//! `cargo bench -p ftp-tests --bench loopback`; with `-- --help` it lists its options and
+//! workloads. `ftp-server-sync/docs/bench.md` explains the tables and the method.
 
 mod client;
 mod growth;

@@ -1,4 +1,4 @@
-//! The rounds: the server and the limit by turns, and what comes of all rounds.
+//! The rounds: the server and the limit by turns, and the results of all rounds.
 //!
 //! In each round the limit is measured twice, as if it were two servers. How far the two differ is
 //! the noise of the machine.
@@ -13,7 +13,7 @@ use crate::share::Shares;
 use crate::target::Target;
 use crate::workload::Workload;
 
-/// What came of one workload.
+/// The results of one workload.
 pub(crate) struct Row {
     pub(crate) workload: &'static Workload,
     pub(crate) ours: Vec<Measurement>,

@@ -100,6 +100,6 @@ impl Size {
 
 const COMMANDS: [&str; 2] = ["LIST", "MLSD"];
 const SMALLEST: usize = 10;
-/// About so many entries are listed for one number.
+/// About how many entries are listed for one number.
 const ENTRIES_MEASURED: usize = 200_000;
 const LISTINGS_MAX: usize = 200;
