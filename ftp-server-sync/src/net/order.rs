@@ -40,7 +40,7 @@ fn perform<T>(items: &mut [T], swaps: Vec<(usize, usize)>) {
     }
 }
 
-/// Which items to swap, one pair after the other, to sort so many of them.
+/// Which items to swap, one pair after the other, so that this number of items is in order.
 fn swaps(count: usize, compare: &mut dyn FnMut(usize, usize) -> Ordering) -> Vec<(usize, usize)> {
     // At each place the index of the item that belongs there.
     let mut order: Vec<usize> = (0..count).collect();
