@@ -3,6 +3,8 @@
 //! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a full disk and
 //! a lost connection are errors.
 
+mod pipe;
+mod receiver;
 mod source;
 
 use std::fs::File;
@@ -18,7 +20,8 @@ use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListLimit, ListingLines};
 use crate::fs::upload::{Upload, UploadFailure};
-use source::{BUFFER_BYTES, Source};
+use receiver::Receiver;
+use source::Source;
 
 /// The bytes of a transfer, and how many have moved.
 #[derive(Debug)]
@@ -47,11 +50,7 @@ enum Job {
         sent: usize,
     },
     /// Writes received bytes to a file.
-    Receive {
-        upload: Upload,
-        decoder: Option<ascii::Decoder>,
-        buffer: Box<[u8]>,
-    },
+    Receive(Receiver),
     Finished,
 }
 
@@ -90,11 +89,7 @@ impl Pump {
     }
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
-        Self::new(Job::Receive {
-            upload,
-            decoder: (representation == Representation::Ascii).then(Default::default),
-            buffer: Box::default(),
-        })
+        Self::new(Job::Receive(Receiver::new(upload, representation)))
     }
 
     pub(crate) fn listing(lines: ListingLines) -> Self {
@@ -178,7 +173,7 @@ impl Pump {
                 }
                 Ok(Moved::End) => {
                     return match self.job {
-                        Job::Receive { .. } => PumpStep::AllReceived,
+                        Job::Receive(_) => PumpStep::AllReceived,
                         _ => PumpStep::Done(Ok(())),
                     };
                 }
@@ -197,19 +192,10 @@ impl Pump {
     /// Stores a whole upload. The client's close_notify is answered, whether or not it waits for
     /// that.
     pub(crate) fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
-        let Job::Receive {
-            upload, decoder, ..
-        } = &mut self.job
-        else {
+        let Job::Receive(receiver) = &mut self.job else {
             return Ok(());
         };
-        if let Some(decoder) = decoder.take() {
-            self.is_binary_text = decoder.is_binary();
-            let mut rest = Vec::new();
-            decoder.finish(&mut rest);
-            upload.write(&rest)?;
-        }
-        upload.complete()?;
+        self.is_binary_text = receiver.finish()?;
         let _ = stream.send_close_notify();
         Ok(())
     }
@@ -217,7 +203,7 @@ impl Pump {
     /// The transfer ends early, for this reason. Nothing moves after that.
     pub(crate) fn fail(&mut self, error: TransferError) {
         match &mut self.job {
-            Job::Receive { upload, .. } => upload.fail(match error {
+            Job::Receive(receiver) => receiver.upload.fail(match error {
                 TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
                     UploadFailure::Server
                 }
@@ -235,7 +221,7 @@ impl Pump {
     /// The upload, if it is one.
     pub(crate) fn received(&self) -> Option<&Upload> {
         match &self.job {
-            Job::Receive { upload, .. } => Some(upload),
+            Job::Receive(receiver) => Some(&receiver.upload),
             _ => None,
         }
     }
@@ -313,7 +299,7 @@ impl Job {
             Self::SendText { .. }
             | Self::Restart(_)
             | Self::SendFile { .. }
-            | Self::Receive { .. }
+            | Self::Receive(_)
             | Self::Finished => Vec::new(),
         }
     }
@@ -350,32 +336,7 @@ impl Job {
                 }
                 Ok(moved)
             }
-            Self::Receive {
-                upload,
-                decoder,
-                buffer,
-            } => {
-                if buffer.is_empty() {
-                    *buffer = vec![0; BUFFER_BYTES].into();
-                }
-                let most = most.min(buffer.len());
-                let moved = moved(stream.read(&mut buffer[..most]))?;
-                if let Moved::Bytes(count) = moved {
-                    let received = &buffer[..count];
-                    let stored = match decoder {
-                        None => upload.write(received),
-                        Some(decoder) => {
-                            let mut text = Vec::with_capacity(count + 1);
-                            decoder.push(received, &mut text);
-                            upload.write(&text)
-                        }
-                    };
-                    if let Err(error) = stored {
-                        return Ok(Moved::NotStored(count, error));
-                    }
-                }
-                Ok(moved)
-            }
+            Self::Receive(receiver) => receiver.receive(stream, most),
             Self::Finished => Ok(Moved::End),
         }
     }

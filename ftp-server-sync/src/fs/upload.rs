@@ -5,6 +5,9 @@
 //! Nothing is changed before the first byte, or the end, has come; only STOU's file exists before
 //! that, because its name has to be announced.
 
+use std::fs::File;
+use std::io::{self, Write};
+
 use ftp_proto::{FtpPath, Kept, Refusal, TransferError, UploadStart};
 
 use self::prepared::{Prepared, UploadOptions};
@@ -191,9 +194,22 @@ impl Upload {
     ///
     /// The system's error, or a limit. The upload has ended.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), TransferError> {
+        self.store(bytes.len(), &mut |file| file.write_all(bytes))
+    }
+
+    /// Stores bytes that have come: `write` writes so many to the file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    pub(crate) fn store(
+        &mut self,
+        count: usize,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<(), TransferError> {
         self.has_begun = true;
-        let written = self.claim.running.write(bytes);
-        written.map_err(|error| {
+        let stored = self.claim.running.store(count, write);
+        stored.map_err(|error| {
             let kept = self.claim.running.fail(UploadFailure::Server);
             self.failed(error, kept)
         })

@@ -16,13 +16,13 @@ use mio::net::TcpListener;
 use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
 
-/// Listens on some port of `address`, whose port is ignored.
-pub(super) fn listen_anywhere(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens on some port of `address`, whose port is ignored. Returns the port too.
+pub(super) fn listen_anywhere(address: SocketAddr) -> io::Result<(TcpListener, u16)> {
     listen_among(*RANGE, address)
 }
 
 /// Listens on a random port of the range that is free, or else on one that the kernel chooses.
-fn listen_among(range: PortRange, mut address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_among(range: PortRange, mut address: SocketAddr) -> io::Result<(TcpListener, u16)> {
     for attempt in 0..ATTEMPTS {
         let random = RandomState::new().hash_one(attempt);
         let Some(port) = choose(range.ports(), random) else {
@@ -31,11 +31,13 @@ fn listen_among(range: PortRange, mut address: SocketAddr) -> io::Result<TcpList
         address.set_port(port);
         match listen(address, false) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-            other => return other,
+            other => return other.map(|socket| (socket, port)),
         }
     }
     address.set_port(0);
-    listen(address, false)
+    let socket = listen(address, false)?;
+    let port = socket.local_addr()?.port();
+    Ok((socket, port))
 }
 
 /// The ports from which the kernel chooses.
@@ -75,12 +77,12 @@ mod tests {
     fn ports_in_use_are_skipped() {
         let address = "127.83.0.9:0".parse().expect("an address");
         let range = PortRange::new(20821, 20822).unwrap();
-        let first = listen_among(range, address).expect("a free port");
-        let second = listen_among(range, address).expect("the other, or any");
-        assert!(range.contains(first.local_addr().expect("bound").port()));
-        assert_ne!(
-            first.local_addr().expect("bound"),
-            second.local_addr().expect("bound")
-        );
+        let open = || listen_among(range, address).expect("a free port");
+        let (first, second, third) = (open(), open(), open());
+        assert!(range.contains(first.1) && !range.contains(third.1));
+        assert_ne!(first.1, second.1);
+        for (socket, port) in [first, second, third] {
+            assert_eq!(socket.local_addr().expect("bound").port(), port);
+        }
     }
 }

@@ -154,8 +154,8 @@ impl PassiveListener {
         let mut port = 0;
         let mut join = || {
             listener.join(&request, || {
-                let socket = ephemeral::listen_anywhere(request.local())?;
-                port = socket.local_addr()?.port();
+                let (socket, number) = ephemeral::listen_anywhere(request.local())?;
+                port = number;
                 Ok(socket)
             })
         };

@@ -28,6 +28,8 @@ fn each_later_call_has_a_fallback() {
         "statx",
         "renameat2",
         "sendfile",
+        "splice",
+        "pipe2",
         "getrandom",
         "clone3",
         "faccessat2",

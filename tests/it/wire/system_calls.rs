@@ -1,5 +1,5 @@
 //! Which system calls the server makes, as strace sees them: one write for many replies, sendfile
-//! for downloads.
+//! for downloads, splice for large uploads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,28 @@ fn downloads_are_sent_by_the_kernel() {
     assert!(read.is_none_or(|most| most < 5000), "{calls:#?}");
 }
 
+/// Through a pipe, once so much comes at a time that the pipe pays.
+#[test]
+fn large_uploads_are_moved_by_the_kernel() {
+    let (traced, mut client) = Traced::new();
+    client.command("TYPE I", 200);
+    let large = noise(LARGE_BYTES);
+    client.store("STOR large", &large);
+    // A file to which is only appended takes nothing from a pipe.
+    client.store("APPE large", &large);
+    client.store("STOR small", noise(SMALL_BYTES));
+    let stored = fs::read(traced.server.root().join("large")).expect("the file");
+    assert!(stored == [&large[..], &large[..]].concat());
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    let moved = calls.iter().filter(|call| call.name == "splice");
+    let moved: usize = moved.map(|call| call.result).sum();
+    // Into the pipe, and out of it; for the second file, only into it.
+    assert!(moved > 2 * LARGE_BYTES, "{moved} bytes: {calls:#?}");
+    let pipes = calls.iter().filter(|call| call.name == "pipe2");
+    assert_eq!(pipes.count(), 2, "{calls:#?}");
+}
+
 /// When a client has connected before its command, neither the listener nor the data connection is
 /// registered.
 #[test]
@@ -127,9 +149,9 @@ fn commands_and_small_downloads_make_few_calls() {
     let made = |calls| of_network.map(|name| made(calls, name));
     // The reply to the login, and to TYPE.
     assert_eq!(made(noops), [count + 2, 0, 0, 0, 0], "{noops:#?}");
-    // Of each download: 229, 150, the end of the data, 226; and the number of the port.
+    // Of each download: 229, 150, 226. The number of the port is known.
     let all = made(downloads);
-    assert_eq!((all[2], all[3], all[4]), (count, 0, 0), "{downloads:#?}");
+    assert_eq!((all[2], all[3], all[4]), (0, 0, 0), "{downloads:#?}");
     // After the others: the reply to SIZE, and the end of the session.
     let most = count * CALLS_PER_DOWNLOAD + 10;
     assert!(downloads.len() <= most, "{} calls", downloads.len());
@@ -169,6 +191,33 @@ fn listings_make_one_call_for_each_entry_at_most() {
         let rest = calls.len() - names - stats - looks - writes;
         assert!(rest <= OTHERS_PER_LISTING, "{command}: {rest} others");
     }
+}
+
+#[test]
+fn small_uploads_make_few_calls() {
+    let (traced, mut client) = Traced::of("trace=%net,%desc,%file");
+    client.command("TYPE I", 200);
+    let count = 20;
+    client.command("SIZE small", 213);
+    for number in 0..count {
+        client.store(format!("STOR new{number}"), noise(SMALL_BYTES));
+    }
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    let size = calls.iter().position(|call| call.text.contains("\"213 "));
+    let calls = &calls[size.expect("the reply to SIZE")..];
+    let session = &calls[0].thread;
+    let depends = |call: &Call| ["epoll_wait", "recvfrom"].contains(&&*call.name);
+    let made = calls
+        .iter()
+        .filter(|call| call.thread == *session && !depends(call));
+    // After the others: the end of the session.
+    let most = count * CALLS_PER_UPLOAD + 10;
+    assert!(
+        made.clone().count() <= most,
+        "{:#?}",
+        made.collect::<Vec<_>>()
+    );
 }
 
 /// That the shared directory is still the one at its path takes one call for each operation, none
@@ -305,12 +354,11 @@ fn parse(trace: &str) -> Vec<Call> {
     calls
 }
 
-const CALLS: &str =
-    "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv,epoll_ctl,%file";
+const CALLS: &str = "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,splice,pipe2,read,pread64,readv,epoll_ctl,%file";
 
 const FILE_BYTES: usize = 300_000;
 /// But for waits, and reads of the control connection.
-const CALLS_PER_DOWNLOAD: usize = 24;
+const CALLS_PER_DOWNLOAD: usize = 16;
 /// Each reads 8 KiB, and the last one nothing.
 const READS_PER_1000_NAMES: usize = 5;
 /// Besides those at entries: at the share, and the directory.
@@ -318,5 +366,9 @@ const LOOKS_PER_LISTING: usize = 8;
 /// Of lines, about 350 in each turn, and of replies.
 const WRITES_PER_LISTING: usize = 10;
 const OTHERS_PER_LISTING: usize = 30;
+/// The same for an upload to the shared directory itself.
+const CALLS_PER_UPLOAD: usize = 22;
+/// More than the socket's buffers hold.
+const LARGE_BYTES: usize = 20_000_000;
 /// Fits into the socket's buffer.
 const SMALL_BYTES: usize = 1000;

@@ -80,4 +80,4 @@ impl Source {
 }
 
 /// How much is read, or made, at once.
-pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;

@@ -1,6 +1,7 @@
 //! An upload that has begun: bytes go to its file, and at its end the file has its name, or not.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 
 use ftp_proto::{Kept, TransferError};
 
@@ -69,8 +70,12 @@ impl Receiving {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let count = bytes.len();
+    /// Stores bytes that have come: `write` writes so many to the file, if the limits let it.
+    pub(super) fn store(
+        &mut self,
+        count: usize,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let size = self.size + count as u64;
         let usage = self.quota.usage();
         let (file, changing) = match &mut self.place {
@@ -82,7 +87,7 @@ impl Receiving {
             Some(_) => self.quota.grow_to(size)?,
             None => self.quota.take(count)?,
         }
-        file.write_all(bytes)?;
+        write(file)?;
         self.size = size;
         let before = self.written;
         self.written += count as u64;

@@ -1,6 +1,7 @@
 //! An upload while it exists: its session moves it, and another session of the same login may take
 //! its name over when it has stalled.
 
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
@@ -81,15 +82,19 @@ impl Running {
         }
     }
 
-    /// Writes bytes that have come.
+    /// Stores bytes that have come: `write` writes so many to the file.
     ///
     /// # Errors
     ///
     /// Any of the system, or a limit; the upload has to be ended then.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn store(
+        &self,
+        count: usize,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let mut slot = lock(&self.slot);
         slot.moved = Instant::now();
-        slot.receiving()?.write(bytes)
+        slot.receiving()?.store(count, write)
     }
 
     /// Every byte has come.
