@@ -3,11 +3,12 @@
 //!
 //! Nothing here starts a session: what the server knows comes as an argument.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
+use super::listeners::Accepted;
+use crate::net::socket::set_control_options;
 use crate::settings::Listen;
 
 /// The client of such a server.
@@ -17,15 +18,6 @@ pub(super) struct SingleClient {
     connection: Option<TcpStream>,
     /// It starts by then, even if public addresses are not known yet.
     deadline: Instant,
-}
-
-/// A client whose session is due.
-#[derive(Debug)]
-pub(super) struct DueClient {
-    pub(super) connection: TcpStream,
-    pub(super) peer: SocketAddr,
-    /// Whether TLS protects the connection from its first byte on.
-    pub(super) implicit_tls: bool,
 }
 
 impl SingleClient {
@@ -48,18 +40,20 @@ impl SingleClient {
         addresses_are_known: bool,
         listen: &[Listen],
         now: Instant,
-    ) -> Option<DueClient> {
+    ) -> Option<Accepted> {
         if !addresses_are_known && now < self.deadline {
             return None;
         }
         let connection = self.connection.take()?;
         let (local, peer) = (connection.local_addr().ok()?, connection.peer_addr().ok()?);
+        set_control_options(&connection).ok()?;
         let mut listen = listen.iter();
-        Some(DueClient {
+        Some(Accepted {
             implicit_tls: listen
                 .any(|listen| listen.implicit_tls && listen.address.port() == local.port()),
-            connection,
+            stream: connection,
             peer,
+            local: Some(local),
         })
     }
 
