@@ -449,14 +449,15 @@ const CALLS_PER_DOWNLOAD: usize = 16;
 const READS_PER_1000_NAMES: usize = 5;
 /// Besides those at entries: at the share, and the directory.
 const LOOKS_PER_LISTING: usize = 8;
-/// Of lines, about 350 in each turn, and of replies.
-const WRITES_PER_LISTING: usize = 10;
-const OTHERS_PER_LISTING: usize = 30;
 /// The same for an upload to the shared directory itself.
 const CALLS_PER_UPLOAD: usize = 22;
 /// More than the socket's buffers hold.
 const LARGE_BYTES: usize = 20_000_000;
 /// Those of the main thread included.
 const CALLS_PER_LOGIN: usize = 28;
+/// Of lines, about 350 in each turn, and of replies; more where the machine, or the client, is slow.
+const WRITES_PER_LISTING: usize = 100;
+/// They are those of the transfer and of its turns, and none for each entry.
+const OTHERS_PER_LISTING: usize = 200;
 /// Fits into the socket's buffer.
 const SMALL_BYTES: usize = 1000;
