@@ -7,25 +7,19 @@ use std::time::Instant;
 use log::{error, info};
 
 use super::Server;
+use super::file_looks::SeenCertificate;
 use super::findings::log_findings;
 use crate::nat::diagnose::certificate::certificate_findings;
-use crate::settings::watched_files::FileStates;
-use crate::tls::Identity;
 
 impl Server {
     /// Takes the files of the certificates, their keys and the clients' authorities, as they were
     /// read again if they have changed.
-    pub(super) fn update_certificate(
-        &mut self,
-        states: FileStates,
-        loaded: Option<Result<Option<Identity>, String>>,
-        now: Instant,
-    ) {
-        if !self.certificate.update(states, now) {
+    pub(super) fn update_certificate(&mut self, seen: SeenCertificate, now: Instant) {
+        if !self.certificate.update(seen.states, now) {
             return;
         }
         let current = self.state.current();
-        match loaded {
+        match seen.identity {
             None => {}
             Some(Ok(identity)) => {
                 self.certificate.accept();

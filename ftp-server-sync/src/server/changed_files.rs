@@ -70,8 +70,8 @@ impl Server {
     }
 
     fn take_files(&mut self, seen: Seen, now: Instant) {
-        if let Some((states, identity)) = seen.certificate {
-            self.update_certificate(states, identity, now);
+        if let Some(seen) = seen.certificate {
+            self.update_certificate(seen, now);
         }
         if let Some(states) = seen.users {
             self.update_users(states, now);

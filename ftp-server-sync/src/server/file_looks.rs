@@ -49,10 +49,17 @@ pub(super) struct FilesToSee {
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// With what the files contain, if they have changed. The error is a text for the log.
-    pub(super) certificate: Option<(FileStates, Option<Result<Option<Identity>, String>>)>,
+    pub(super) certificate: Option<SeenCertificate>,
     pub(super) users: Option<FileStates>,
     pub(super) addresses: Vec<SeenAddresses>,
+}
+
+/// The files of the certificates as they were seen.
+#[derive(Debug)]
+pub(super) struct SeenCertificate {
+    pub(super) states: FileStates,
+    /// What they contain, if they have changed. The error is a text for the log.
+    pub(super) identity: Option<Result<Option<Identity>, String>>,
 }
 
 /// How a look stands.
@@ -165,7 +172,7 @@ impl Look {
                     .is_changed(&states)
                     .then(|| Identity::load(&current.settings, &current.interfaces));
                 let identity = identity.map(|loaded| loaded.map_err(|error| error.to_string()));
-                (states, identity)
+                SeenCertificate { states, identity }
             }),
             users: users.as_ref().map(|files| files.states(visit)),
             addresses: addresses.see(visit),
