@@ -42,7 +42,7 @@ struct ParkedThread {
 }
 
 /// Where a thread finds its next session.
-type NextSession = Mutex<Option<Start>>;
+type NextSession = Mutex<Option<Box<Start>>>;
 
 /// The thread of a session, as it sees itself.
 struct SessionThread {
@@ -75,7 +75,10 @@ impl SessionThreads {
     ///
     /// If the system has no descriptor or no thread for it. What has not started is returned too,
     /// so that the client gets a reply.
-    pub(super) fn start(&self, start: Start) -> Result<Arc<Waker>, (io::Error, Option<Start>)> {
+    pub(super) fn start(
+        &self,
+        start: Box<Start>,
+    ) -> Result<Arc<Waker>, (io::Error, Option<Box<Start>>)> {
         // The last one: its memory is in the caches.
         let parked = lock(&self.parked).threads.pop();
         if let Some(ParkedThread { next, waker }) = parked {
@@ -137,7 +140,7 @@ impl SessionThread {
                 handle: &handle,
                 is_parked: false,
             };
-            session::run(start, &mut self.poll);
+            session::run(*start, &mut self.poll);
             end.is_parked = self.park();
             let is_parked = end.is_parked;
             drop(end);
@@ -145,7 +148,7 @@ impl SessionThread {
         }
     }
 
-    fn take_next(&self) -> Option<Start> {
+    fn take_next(&self) -> Option<Box<Start>> {
         lock(&self.next).take()
     }
 
@@ -166,7 +169,7 @@ impl SessionThread {
     }
 
     /// The next session; `None` if there is none for a while.
-    fn await_next(&mut self) -> Option<Start> {
+    fn await_next(&mut self) -> Option<Box<Start>> {
         let deadline = Instant::now() + PARKED_TIME;
         loop {
             if let Some(start) = self.take_next() {

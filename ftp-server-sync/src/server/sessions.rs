@@ -101,10 +101,10 @@ impl Sessions {
         &mut self,
         peer: IpAddr,
         start: impl FnOnce(Arc<SentCommands>, Arc<SharedLoginState>) -> Start,
-    ) -> Result<(), (io::Error, Option<Start>)> {
+    ) -> Result<(), (io::Error, Option<Box<Start>>)> {
         let commands = Arc::new(SentCommands::default());
         let login_state = Arc::new(SharedLoginState::default());
-        let start = start(commands.clone(), login_state.clone());
+        let start = Box::new(start(commands.clone(), login_state.clone()));
         let number = start.number;
         let waker = self.threads.start(start)?;
         let session = RunningSession {
