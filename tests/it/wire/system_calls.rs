@@ -315,7 +315,7 @@ const CALLS_PER_DOWNLOAD: usize = 24;
 const READS_PER_1000_NAMES: usize = 5;
 /// Besides those at entries: at the share, and the directory.
 const LOOKS_PER_LISTING: usize = 8;
-/// Of lines, about 350 in each turn, and of replies; more where the machine, or the client, is slow.
+/// Of lines, about 350 in each turn, and of replies; more of them where the client is slow.
 const WRITES_PER_LISTING: usize = 100;
 /// They are those of the transfer and of its turns, and none for each entry.
 const OTHERS_PER_LISTING: usize = 200;
