@@ -79,7 +79,7 @@ impl OwnFiles {
         self.with_known(|known| known.files.iter().flatten().any(|own| own.identity == file))
     }
 
-    /// Their inodes. What has none of them is none of the files; a directory's names have no device.
+    /// Their inodes: a directory's names have no device. What has another one is none of them.
     pub(super) fn inodes(&self) -> Vec<u64> {
         let inodes = |known: &Known| {
             let files = known.files.iter().flatten();

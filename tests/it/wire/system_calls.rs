@@ -455,7 +455,7 @@ const CALLS_PER_UPLOAD: usize = 22;
 const LARGE_BYTES: usize = 20_000_000;
 /// Those of the main thread included.
 const CALLS_PER_LOGIN: usize = 28;
-/// Of lines, about 350 in each turn, and of replies; more where the machine, or the client, is slow.
+/// Of lines, about 350 in each turn, and of replies; more of them where the client is slow.
 const WRITES_PER_LISTING: usize = 100;
 /// They are those of the transfer and of its turns, and none for each entry.
 const OTHERS_PER_LISTING: usize = 200;
