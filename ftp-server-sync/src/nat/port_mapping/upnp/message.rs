@@ -6,7 +6,6 @@
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::url::HttpUrl;
-use crate::net::order;
 
 /// A request to a service.
 #[derive(Debug)]
@@ -83,15 +82,13 @@ pub(super) fn services(
     let services = document.descendants();
     let services = services.filter(|node| node.tag_name().name() == "service");
     let found = services.filter_map(|service| {
-        let kind = child(service, "serviceType")?;
-        let rank = kinds.iter().position(|known| *known == kind)?;
+        let kind = child(service, "serviceType").filter(|kind| kinds.contains(kind))?;
         let control = base.join(child(service, "controlURL")?)?;
-        Some((rank, kind.to_owned(), control))
+        Some((kind.to_owned(), control))
     });
-    let mut found: Vec<(usize, String, HttpUrl)> = found.collect();
-    order::sort_by_key(&mut found, |(rank, _, _)| *rank);
-    let found = found.into_iter();
-    found.map(|(_, kind, control)| (kind, control)).collect()
+    let found: Vec<(String, HttpUrl)> = found.collect();
+    let of_kind = |kind| found.iter().filter(move |(found, _)| found == kind);
+    kinds.iter().flat_map(of_kind).cloned().collect()
 }
 
 fn child<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
