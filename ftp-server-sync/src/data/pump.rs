@@ -3,12 +3,12 @@
 //! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a full disk and
 //! a lost connection are errors.
 
+mod moved;
 mod pipe;
 mod receiver;
 mod source;
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
 
 use ftp_proto::listing::WalkNotice;
 use ftp_proto::{Refusal, Representation, TransferError, ascii};
@@ -20,6 +20,7 @@ use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListLimit, ListingLines};
 use crate::fs::upload::{Upload, UploadFailure};
+use moved::{Moved, moved};
 use receiver::Receiver;
 use source::Source;
 
@@ -237,19 +238,6 @@ impl Pump {
     }
 }
 
-/// The outcome of moving bytes.
-enum Moved {
-    Bytes(usize),
-    /// Bytes have come, and are not stored.
-    NotStored(usize, TransferError),
-    /// No byte yet: call again. What a listing has cost is counted already.
-    Nothing,
-    /// Nor here: a long part of a file was searched.
-    Searched,
-    Blocked,
-    End,
-}
-
 impl Job {
     fn after(step: RestartStep) -> Self {
         match step {
@@ -349,7 +337,8 @@ impl Job {
         if left == 0 {
             return Ok(Moved::End);
         }
-        match rustix::fs::sendfile(stream.socket(), &*file, Some(offset), left.min(most)) {
+        let most = left.min(most).min(SEND_BYTES_MAX);
+        match rustix::fs::sendfile(stream.socket(), &*file, Some(offset), most) {
             Ok(0) => Err(TransferError::LocalRead),
             Ok(count) => Ok(Moved::Bytes(count)),
             Err(Errno::AGAIN) => Ok(Moved::Blocked),
@@ -387,17 +376,8 @@ fn end_sending(stream: &mut Stream) -> Result<Moved, TransferError> {
     Ok(moved(stream.end_sending().map(|()| 0)).unwrap_or(Moved::End))
 }
 
-fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
-    match result {
-        Ok(0) => Ok(Moved::End),
-        Ok(count) => Ok(Moved::Bytes(count)),
-        Err(error) => match error.kind() {
-            ErrorKind::WouldBlock => Ok(Moved::Blocked),
-            ErrorKind::Interrupted => Ok(Moved::Nothing),
-            _ => Err(TransferError::ConnectionLost),
-        },
-    }
-}
+/// What one call sends: on a slow disk it must not take long.
+const SEND_BYTES_MAX: usize = 1 << 20;
 
 /// A system call in vain, as bytes: calls without end must not make a step without end.
 const CALL_COST: usize = 4096;

@@ -197,7 +197,7 @@ impl Upload {
         self.store(bytes.len(), &mut |file| file.write_all(bytes))
     }
 
-    /// Stores bytes that have come: `write` writes so many to the file.
+    /// Stores bytes that have come: `write` writes `count` bytes to the file.
     ///
     /// # Errors
     ///

@@ -18,21 +18,12 @@ use super::record::RecordBoundary;
 pub(crate) struct TlsStream {
     connection: ServerConnection,
     boundary: RecordBoundary,
-    received: ReceiveBuffer,
     /// The number of records that were written.
     records_written: u64,
     /// The peer closed the connection between two records, without close_notify.
     bare_end: bool,
     /// Reading failed after some bytes: the next call of [`read`](Self::read) says so.
     deferred: Option<io::Error>,
-}
-
-/// Bytes of one read from the socket that rustls has not processed yet.
-#[derive(Default)]
-struct ReceiveBuffer {
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
 }
 
 /// Reads from a socket and follows the record boundaries.
@@ -50,7 +41,6 @@ impl TlsStream {
         Ok(Box::new(Self {
             connection,
             boundary: RecordBoundary::default(),
-            received: ReceiveBuffer::default(),
             records_written: 0,
             bare_end: false,
             deferred: None,
@@ -65,7 +55,7 @@ impl TlsStream {
             if !self.connection.is_handshaking() {
                 return Ok(());
             }
-            if self.receive(socket, 0)? == 0 {
+            if self.receive(socket)? == 0 {
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, ENDED_EARLY));
             }
         }
@@ -93,7 +83,7 @@ impl TlsStream {
                 Err(error) => error,
             };
             let error = match error.kind() {
-                ErrorKind::WouldBlock => match self.receive(socket, buffer.len()) {
+                ErrorKind::WouldBlock => match self.receive(socket) {
                     Ok(_) => continue,
                     Err(error) => error,
                 },
@@ -165,18 +155,12 @@ impl TlsStream {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Reads some bytes from the socket and processes them; zero at the end. `wanted` is the number
-    /// of bytes that the caller can use.
-    fn receive(&mut self, socket: &mut TcpStream, wanted: usize) -> io::Result<usize> {
+    /// Reads some bytes from the socket and processes them; zero at the end. Between two records
+    /// rustls reads little at once, but as long as a part of the next one is there, a whole record.
+    fn receive(&mut self, socket: &mut TcpStream) -> io::Result<usize> {
         let boundary = &mut self.boundary;
         let mut reader = BoundaryReader { socket, boundary };
-        let count = if wanted > LIBRARY_READ_BYTES || !self.received.is_empty() {
-            self.received.fill(&mut reader, wanted)?;
-            // Also at the end of the stream, where zero bytes are read: rustls must see the end.
-            self.connection.read_tls(&mut self.received)?
-        } else {
-            retry(|| self.connection.read_tls(&mut reader))?
-        };
+        let count = retry(|| self.connection.read_tls(&mut reader))?;
         if let Err(fault) = self.connection.process_new_packets() {
             // Sends the alert. If that fails now, it is not sent.
             let _ = self.flush(socket);
@@ -221,33 +205,6 @@ impl fmt::Debug for TlsStream {
     }
 }
 
-impl ReceiveBuffer {
-    fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// Reads once from the socket, if the buffer is empty.
-    fn fill(&mut self, reader: &mut BoundaryReader<'_>, wanted: usize) -> io::Result<()> {
-        if self.is_empty() {
-            if self.buffer.is_empty() {
-                self.buffer = vec![0; wanted].into();
-            }
-            self.start = 0;
-            self.end = 0;
-            self.end = retry(|| reader.read(&mut self.buffer))?;
-        }
-        Ok(())
-    }
-}
-
-impl Read for ReceiveBuffer {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = (&self.buffer[self.start..self.end]).read(buffer)?;
-        self.start += count;
-        Ok(count)
-    }
-}
-
 impl Read for BoundaryReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.socket.read(buffer)?;
@@ -274,6 +231,3 @@ const RECORD_BYTES_MAX: usize = 16 * 1024;
 
 /// Reserve for the handshake, alerts, and records that are not full.
 const RECORDS_SPARE: u64 = 1024;
-
-/// The most that rustls itself reads at once.
-const LIBRARY_READ_BYTES: usize = 4096;

@@ -211,8 +211,8 @@ fn small_uploads_make_few_calls() {
     let made = calls
         .iter()
         .filter(|call| call.thread == *session && !depends(call));
-    // After the others: the end of the session.
-    let most = count * CALLS_PER_UPLOAD + 10;
+    // Once: the system's range of ports, leftovers in the directory, and the end of the session.
+    let most = count * CALLS_PER_UPLOAD + 15;
     assert!(
         made.clone().count() <= most,
         "{:#?}",

@@ -30,7 +30,7 @@ impl Pipe {
         })
     }
 
-    /// Takes received bytes, at most so many; zero at the end.
+    /// Takes received bytes, `most` at most; zero at the end.
     ///
     /// # Errors
     ///
@@ -84,3 +84,74 @@ impl Pipe {
 const PIPE_BYTES: usize = 1024 * 1024;
 
 const COPY_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// The receiving end of a connection on which these bytes have come, and its sending end.
+    fn connection(bytes: &[u8]) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        sender.write_all(bytes).unwrap();
+        let (receiver, _) = listener.accept().unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        (receiver, sender)
+    }
+
+    /// Moves all that comes until the end.
+    fn move_all(pipe: &mut Pipe, socket: &TcpStream, file: &mut File) {
+        loop {
+            match pipe.fill(socket, 3) {
+                Ok(0) => return,
+                Ok(count) => pipe.write_to(file, count).unwrap(),
+                Err(errno) => assert_eq!(errno, Errno::AGAIN),
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_go_to_where_the_file_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        for is_appended in [false, true] {
+            let mut options = OpenOptions::new();
+            let options = options.create(true).append(is_appended).write(true);
+            let mut file = options.open(&path).unwrap();
+            file.write_all(b"12").unwrap();
+            let mut pipe = Pipe::new().unwrap();
+            let (socket, sender) = connection(b"3456789");
+            drop(sender);
+            move_all(&mut pipe, &socket, &mut file);
+            // Such a file takes nothing from a pipe.
+            assert_eq!(pipe.must_copy, is_appended);
+            let expected = if is_appended { 2 } else { 1 };
+            assert_eq!(
+                fs::read_to_string(&path).unwrap(),
+                "123456789".repeat(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn an_open_connection_without_bytes_blocks() {
+        let (socket, _sender) = connection(b"");
+        assert_eq!(Pipe::new().unwrap().fill(&socket, 9), Err(Errno::AGAIN));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "").unwrap();
+        let mut file = File::open(&path).unwrap();
+        let (socket, _sender) = connection(b"1234");
+        let mut pipe = Pipe::new().unwrap();
+        let count = pipe.fill(&socket, 4).unwrap();
+        let error = pipe.write_to(&mut file, count).unwrap_err();
+        assert_eq!(Errno::from_io_error(&error), Some(Errno::BADF));
+    }
+}

@@ -5,8 +5,8 @@ use std::io;
 use ftp_proto::{Representation, TransferError, ascii};
 use rustix::io::Errno;
 
+use super::moved::{Moved, moved};
 use super::pipe::Pipe;
-use super::{Moved, moved};
 use crate::data::stream::Stream;
 use crate::fs::upload::Upload;
 
@@ -136,12 +136,7 @@ impl Receiver {
 /// Reads once; no bytes at the end.
 fn read<'a>(stream: &mut Stream, buffer: &'a mut Vec<u8>, most: usize) -> io::Result<&'a [u8]> {
     if stream.tls().is_some() {
-        if buffer.is_empty() {
-            buffer.resize(BUFFER_BYTES, 0);
-        }
-        let most = most.min(buffer.len());
-        let count = stream.read(&mut buffer[..most])?;
-        return Ok(&buffer[..count]);
+        return read_protected(stream, buffer, most);
     }
     buffer.reserve_exact(BUFFER_BYTES);
     let room = &mut buffer.spare_capacity_mut()[..most.min(BUFFER_BYTES)];
@@ -149,5 +144,29 @@ fn read<'a>(stream: &mut Stream, buffer: &'a mut Vec<u8>, most: usize) -> io::Re
     Ok(received)
 }
 
-/// How much is read at once into the buffer.
+/// The same with TLS. The buffer becomes larger when it was full: a small file needs a small one.
+fn read_protected<'a>(
+    stream: &mut Stream,
+    buffer: &'a mut Vec<u8>,
+    most: usize,
+) -> io::Result<&'a [u8]> {
+    if buffer.is_empty() {
+        buffer.resize(PROTECTED_BYTES_MIN, 0);
+    }
+    let room = most.min(buffer.len());
+    let count = stream.read(&mut buffer[..room])?;
+    if count == PROTECTED_BYTES_MIN {
+        buffer.resize(PROTECTED_BYTES_MAX, 0);
+    }
+    Ok(&buffer[..count])
+}
+
+/// How much is read at once into the buffer in clear text.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// One record.
+const PROTECTED_BYTES_MIN: usize = 16 * 1024;
+
+/// What is written at once with TLS: the more, the larger are the pieces of memory in which the
+/// system keeps the file.
+const PROTECTED_BYTES_MAX: usize = 256 * 1024;

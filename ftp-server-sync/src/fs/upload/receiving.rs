@@ -70,7 +70,7 @@ impl Receiving {
         }
     }
 
-    /// Stores bytes that have come: `write` writes so many to the file, if the limits let it.
+    /// Stores bytes that have come: `write` writes `count` bytes to the file, if the limits let it.
     pub(super) fn store(
         &mut self,
         count: usize,

@@ -82,7 +82,7 @@ impl Running {
         }
     }
 
-    /// Stores bytes that have come: `write` writes so many to the file.
+    /// Stores bytes that have come: `write` writes `count` bytes to the file.
     ///
     /// # Errors
     ///
