@@ -122,6 +122,11 @@ fn quoted(path: &[u8]) -> Vec<u8> {
 }
 
 fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+    if text.iter().all(|&byte| is_plain(byte)) {
+        out.extend_from_slice(text);
+        out.extend_from_slice(b"\r\n");
+        return;
+    }
     for run in text.chunk_by(|&a, &b| is_plain(a) && is_plain(b)) {
         match run {
             [0xff] => out.extend_from_slice(&[0xff, 0xff]),

@@ -29,6 +29,7 @@ mod ready;
 mod refusal;
 mod transfer_state;
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 
 use crate::action::{Action, Output};
@@ -146,7 +147,9 @@ impl Session {
                 if plain.is_empty() {
                     return used;
                 }
-                let with_doubled = without_telnet(line);
+                // What needs no change has no FF.
+                let is_changed = matches!(plain, Cow::Owned(_));
+                let with_doubled = is_changed.then(|| without_telnet(line)).flatten();
                 let mut line = CommandLine::parse(&plain);
                 let with_doubled = with_doubled.as_ref().map(|line| CommandLine::parse(line));
                 line.with_doubled = with_doubled.map(|line| line.argument);

@@ -20,6 +20,7 @@
 //! | `cli/error` | errors about flags |
 //! | [`Server`] (`server`) | the main thread: accepting, signals, shutdown |
 //! | `server/sessions`, `server/limits`, `server/listeners` | the running sessions; who is let in; control sockets |
+//! | `server/session_threads` | the threads of sessions: new ones, and those that wait for another session |
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
 //! | `server/rights` | from root to another user |
 //! | `server/users` | the users file, when it changes |

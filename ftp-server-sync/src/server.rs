@@ -22,6 +22,7 @@ mod rights;
 mod sandbox;
 mod service_manager;
 mod service_state;
+mod session_threads;
 mod sessions;
 mod shares;
 mod shown;
@@ -40,7 +41,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::Receiver;
 use log::{error, info};
 use mio::{Events, Poll, Token, Waker};
 
@@ -206,7 +207,7 @@ impl Server {
         let shown = ServerShown::new(&settings, now)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let events = RepeatedEvents::new(Some(waker.clone()));
-        let (sender, messages) = unbounded();
+        let (handle, messages) = Handle::with_messages(waker);
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
         addresses.update_settings(&settings, now);
@@ -223,9 +224,9 @@ impl Server {
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
             state: ServerState::new(pool, current, events.into(), transfer_log).into(),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(handle.clone()),
             messages,
-            handle: Handle::new(sender, waker),
+            handle,
             addresses,
             address_files,
             watch: watch.ok(),
@@ -324,6 +325,10 @@ impl Server {
             self.accept_all();
             self.state.events.write_due(Instant::now());
             let timeout = self.next_timeout();
+            let awaits_ends = self.awaits_ends();
+            if self.handle.await_all(awaits_ends) {
+                continue;
+            }
             match self.poll.poll(&mut self.events, timeout) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -333,6 +338,15 @@ impl Server {
                 Ok(()) => self.on_events(),
             }
         }
+    }
+
+    /// Whether something waits for sessions to end. Otherwise their ends wake no one: they are seen
+    /// when the next client comes.
+    fn awaits_ends(&self) -> bool {
+        self.shutdown != Shutdown::No
+            || self.single_client.is_some()
+            || self.shown.awaits_ends()
+            || self.service_manager.is_informed()
     }
 
     fn next_timeout(&self) -> Option<Duration> {
@@ -375,6 +389,8 @@ impl Server {
             self.on_interfaces_changed();
         }
         if signalled {
+            // A report has no sessions that have ended.
+            self.read_messages();
             for request in self.signals.take() {
                 self.on_signal(request);
             }
@@ -410,9 +426,14 @@ impl Server {
                 Message::SystemUsersChecked => self.on_system_users_checked(),
                 Message::HookThreadEnded => self.hooks.on_thread_ended(),
                 Message::Ordered(order, answer) => self.on_order(order, answer),
-                Message::Ended(number) => {
+                Message::Ended {
+                    number,
+                    has_panicked,
+                } => {
                     self.shown.on_session_ended(number);
-                    if let Err(client) = self.sessions.remove(number) {
+                    if let Some(client) = self.sessions.remove(number)
+                        && has_panicked
+                    {
                         let name = SessionName::new(number, client);
                         error!("{name} the session ended by a fault of the server");
                     }

@@ -11,6 +11,7 @@ mod connect_failure;
 mod connection;
 mod control;
 mod control_end;
+mod control_input;
 mod data;
 mod delayed_login;
 mod end_reason;
@@ -27,6 +28,7 @@ mod login_state;
 mod opening_listing;
 mod reported_login;
 mod server_state;
+mod start;
 mod stored_paths;
 mod subject;
 mod system_session;
@@ -39,100 +41,108 @@ mod user;
 mod user_sessions;
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::log::error;
-use crossbeam_channel::Receiver;
-use mio::net::TcpStream;
 use mio::{Events, Poll, Waker};
 
 use crate::logging::session_name::SessionName;
 use crate::logging::system_text::SystemText;
 use connection::{Connection, Turn, WAKER};
 
-pub(crate) use command::SessionCommand;
+pub(crate) use command::{SentCommands, SessionCommand};
 pub(crate) use hook_queue::{HookQueue, HookRun};
 pub(crate) use login_state::{LoginState, SharedLoginState};
 pub(crate) use server_state::{Current, ServerState};
+pub(crate) use start::Start;
 
-/// What a session's thread starts with.
+/// Where the thread of a session waits, and the waker that interrupts it. One session after the
+/// other can use it.
 #[derive(Debug)]
-pub(crate) struct Start {
-    pub(crate) number: u64,
-    pub(crate) server: Arc<ServerState>,
-    pub(crate) stream: TcpStream,
-    /// The client starts with a TLS handshake.
-    pub(crate) implicit_tls: bool,
-    pub(crate) poll: Poll,
-    pub(crate) waker: Arc<Waker>,
-    pub(crate) commands: Receiver<SessionCommand>,
-    /// For the main thread.
-    pub(crate) login_state: Arc<SharedLoginState>,
+pub(crate) struct SessionPoll {
+    poll: Poll,
+    events: Events,
+    waker: Arc<Waker>,
+    /// Events of a session that has ended may still come.
+    is_used: bool,
 }
 
-/// The poll of a session, and the waker that interrupts it.
-pub(crate) fn poll_and_waker() -> io::Result<(Poll, Arc<Waker>)> {
-    let poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), WAKER)?;
-    Ok((poll, waker.into()))
-}
+impl SessionPoll {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            waker: waker.into(),
+            is_used: false,
+        })
+    }
 
-/// Serves one client, from the greeting until the control connection is closed.
-pub(crate) fn run(start: Start) {
-    let number = start.number;
-    let client = start.stream.peer_addr();
-    if let Err(error) = serve(start) {
-        // The client may have closed its connection before it was accepted: that is no fault.
-        match error.kind() {
-            ErrorKind::NotConnected | ErrorKind::ConnectionReset => {}
-            _ => {
-                let client = client.map_or(UNKNOWN_CLIENT, |client| client.ip());
-                let name = SessionName::new(number, client);
-                error!("{name} the session failed: {}", SystemText(&error));
-            }
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        self.waker.clone()
+    }
+
+    /// Prepares it for another session.
+    pub(crate) fn renew(&mut self) -> io::Result<()> {
+        if self.is_used {
+            *self = Self::new()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the waker is called, for this long at most, or for no reason.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            other => other,
         }
     }
 }
 
-fn serve(start: Start) -> io::Result<()> {
-    let Start {
-        number,
-        server,
-        stream,
-        implicit_tls,
-        mut poll,
+/// Serves one client, from the greeting until the control connection is closed.
+pub(crate) fn run(start: Start, poll: &mut SessionPoll) {
+    let (number, client) = (start.number, start.peer.ip());
+    // Unless it ends cleanly.
+    poll.is_used = true;
+    match serve(start, poll) {
+        Ok(is_used) => poll.is_used = is_used,
+        Err(error) => {
+            let name = SessionName::new(number, client);
+            error!("{name} the session failed: {}", SystemText(&error));
+        }
+    }
+}
+
+/// Returns whether something of the session may be left in the poll: a program that was just about
+/// to start when its sockets were closed keeps them open for a moment.
+fn serve(start: Start, poll: &mut SessionPoll) -> io::Result<bool> {
+    let SessionPoll {
+        poll,
+        events,
         waker,
-        commands,
-        login_state,
-    } = start;
+        ..
+    } = poll;
+    let commands = start.commands.clone();
     // Before the connection, which has its listeners: it is dropped after them.
-    let _guard = server.pool.end_guard(number);
-    let mut connection = Connection::new(
-        number,
-        server,
-        stream,
-        implicit_tls,
-        login_state,
-        poll.registry(),
-        waker,
-    )?;
-    let mut events = Events::with_capacity(EVENTS_MAX);
+    let _guard = start.server.pool.end_guard(start.number);
+    // Its thread's stack is smaller without it.
+    let mut connection = Connection::boxed(start, poll.registry(), waker.clone())?;
     loop {
-        for command in commands.try_iter() {
+        for command in commands.take() {
             connection.on_command(command);
         }
         let timeout = match connection.turn(poll.registry(), Instant::now()) {
-            Turn::Closed => return Ok(()),
+            Turn::Closed => return Ok(!connection.leave(poll.registry())),
             Turn::Wait(timeout) => timeout,
         };
-        // The thread waits here and nowhere else.
-        match poll.poll(&mut events, timeout) {
+        // The thread waits here and nowhere else while it has a client.
+        match poll.poll(events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
         }
-        for event in &events {
+        for event in &*events {
             match event.token() {
                 WAKER => connection.on_wake(),
                 _ => connection.on_event(event),
@@ -140,9 +150,6 @@ fn serve(start: Start) -> io::Result<()> {
         }
     }
 }
-
-/// In the log, for a client that had left before its address could be asked for.
-const UNKNOWN_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// One for each token: control connection, data connection, the lingering one before it, waker.
 const EVENTS_MAX: usize = 4;

@@ -12,6 +12,7 @@ use log::{Level, LevelFilter, Record, error};
 
 use super::lines::{LineKind, Lines};
 use super::log_format::{LogFormat, LogSettings};
+use super::session_name::thread_session;
 use super::{clock, format, writer};
 
 /// The two places of the log: each record goes to the file, if there is one, else to stderr.
@@ -112,8 +113,14 @@ fn filtered() -> Builder {
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let thread = thread::current();
-    let thread = thread.name().unwrap_or("without a name");
+    // A thread keeps the name of its first session.
+    let thread = match thread_session() {
+        Some(number) => format!("session {number}"),
+        None => thread::current()
+            .name()
+            .unwrap_or("without a name")
+            .to_owned(),
+    };
     let payload = panic.payload();
     let message = (payload.downcast_ref::<&str>().copied())
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))

@@ -4,7 +4,7 @@
 //! look like something else: it has no spaces, and its end is the last `@`. Before the login, and
 //! after a logout, `-` stands for the user.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -12,6 +12,20 @@ use std::sync::Arc;
 
 use super::fields::Word;
 use super::repeated::RepeatedEvents;
+
+/// This thread serves the session with this number from now on.
+pub(crate) fn set_thread_session(number: u64) {
+    THREAD_SESSION.set(Some(number));
+}
+
+/// The session that this thread serves, or has served last.
+pub(super) fn thread_session() -> Option<u64> {
+    THREAD_SESSION.get()
+}
+
+thread_local! {
+    static THREAD_SESSION: Cell<Option<u64>> = const { Cell::new(None) };
+}
 
 /// A session as log lines name it. Clones have the same user.
 #[derive(Clone, Debug)]

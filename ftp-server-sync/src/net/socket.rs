@@ -2,10 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::logging::system_text::SystemText;
 
@@ -61,6 +63,21 @@ pub(crate) fn connect(local: SocketAddr, target: SocketAddr) -> io::Result<TcpSt
     }
 }
 
+/// Sets what holds for a control connection. Connections that are accepted get it from the socket
+/// that listens.
+pub(crate) fn set_control_options(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    // Each write is a whole reply: waiting for more bytes would only delay it.
+    socket.set_tcp_nodelay(true)?;
+    // Clients mark a byte before ABOR as urgent. Without this option it would be missing.
+    socket.set_out_of_band_inline(true)?;
+    // Routers forget idle connections, and a control connection is idle during a transfer.
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE);
+    socket.set_tcp_keepalive(&keepalive)
+}
+
 /// Whether this machine lacks the address family, or the address: without IPv6, the system reports
 /// either.
 pub(crate) fn is_family_missing(error: &io::Error) -> bool {
@@ -87,3 +104,7 @@ fn is_in_progress(error: &io::Error) -> bool {
 /// Connections that wait in the kernel until they are accepted. Strangers who connect to a passive
 /// port wait there too, and must not displace its client.
 const BACKLOG: i32 = 1024;
+
+/// Idle time after which the kernel probes a control connection: less than the time after which
+/// common routers forget it.
+const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use ftp_proto::{Reply, canonical};
 use log::Level;
-use mio::net::TcpStream;
 
 use super::admission::{Admission, decide};
+use super::listeners::Accepted;
 use super::refusals::{Crowding, refuse};
 use super::{Server, Shutdown};
 use crate::accounts::login_throttle::whole_seconds;
@@ -16,7 +16,7 @@ use crate::logging::repeated::Event;
 use crate::logging::session_name::SessionName;
 use crate::logging::system_text::SystemText;
 use crate::net::client_network::ClientNetwork;
-use crate::session::{Start, poll_and_waker};
+use crate::session::Start;
 use crate::settings::Limits;
 
 impl Server {
@@ -30,10 +30,10 @@ impl Server {
             match self.listeners.accept() {
                 Ok(accepted) => {
                     self.accept_failures.on_success(&self.state.events, now);
-                    let Some((stream, peer, listen)) = accepted else {
+                    let Some(accepted) = accepted else {
                         return;
                     };
-                    self.admit(stream, peer, listen.implicit_tls);
+                    self.admit(accepted);
                 }
                 Err(error) => {
                     return (self.accept_failures).on_failure(&error, &self.state.events, now);
@@ -43,7 +43,13 @@ impl Server {
     }
 
     /// Starts a session for a new client unless it is refused.
-    pub(super) fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
+    pub(super) fn admit(&mut self, accepted: Accepted) {
+        let Accepted {
+            stream,
+            peer,
+            local,
+            implicit_tls,
+        } = accepted;
         let peer = canonical(peer);
         // Sessions that have ended make room.
         self.read_messages();
@@ -57,30 +63,25 @@ impl Server {
             return refuse(stream, implicit_tls, &reason.reply());
         }
         let number = self.sessions.next_number();
-        let (poll, waker) = match poll_and_waker() {
-            Ok(both) => both,
-            // Usually no descriptor is left.
-            Err(error) => {
-                self.log_not_served(number, peer, &error);
-                return refuse(stream, implicit_tls, &Reply::too_many_connections());
-            }
-        };
         let server = self.state.clone();
         let start = |commands, login_state| Start {
             number,
             server,
             stream,
+            peer,
+            local,
             implicit_tls,
-            poll,
-            waker,
             commands,
             login_state,
         };
-        match self.sessions.start(peer.ip(), self.handle.clone(), start) {
+        match self.sessions.start(peer.ip(), start) {
             Ok(()) => self.state.counts.sessions.add(1),
+            // Usually no descriptor is left.
             Err((error, start)) => {
                 self.log_not_served(number, peer, &error);
-                refuse(start.stream, implicit_tls, &Reply::too_many_connections());
+                if let Some(start) = start {
+                    refuse(start.stream, implicit_tls, &Reply::too_many_connections());
+                }
             }
         }
     }

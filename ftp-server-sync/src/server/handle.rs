@@ -1,8 +1,9 @@
 //! How other threads reach the server's main thread.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 
 use crate::nat::address_source::answer::LookupResult;
@@ -15,6 +16,8 @@ use crate::status::service::PendingAnswer;
 pub struct Handle {
     sender: Sender<Message>,
     waker: Arc<Waker>,
+    /// The main thread waits for messages that would not wake it otherwise.
+    is_awaited: Arc<AtomicBool>,
 }
 
 /// A message to the server's main thread.
@@ -34,13 +37,24 @@ pub(super) enum Message {
     HookThreadEnded,
     /// A client of the status socket has ordered something.
     Ordered(StatusOrder, PendingAnswer),
-    /// The thread of the session with this number is about to end.
-    Ended(u64),
+    /// The session with this number has ended.
+    Ended {
+        number: u64,
+        /// By a fault of the server.
+        has_panicked: bool,
+    },
 }
 
 impl Handle {
-    pub(super) fn new(sender: Sender<Message>, waker: Arc<Waker>) -> Self {
-        Self { sender, waker }
+    /// A handle, and what it sends.
+    pub(super) fn with_messages(waker: Arc<Waker>) -> (Self, Receiver<Message>) {
+        let (sender, messages) = unbounded();
+        let handle = Self {
+            sender,
+            waker,
+            is_awaited: Arc::default(),
+        };
+        (handle, messages)
     }
 
     /// Shuts the server down: running transfers are aborted, and clients get a 421.
@@ -56,6 +70,29 @@ impl Handle {
     pub(super) fn send(&self, message: Message) {
         // Both fail only when the server has ended.
         let _ = self.sender.send(message);
+        self.wake();
+    }
+
+    /// Sends a message for which the main thread need not wake up, unless it
+    /// [waits](Self::await_all) for it.
+    pub(super) fn send_for_later(&self, message: Message) {
+        let _ = self.sender.send(message);
+        // Either this thread sees that the main one waits, or that one sees the message.
+        fence(Ordering::SeqCst);
+        if self.is_awaited.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    /// Whether all messages wake the main thread from now on. True if that is new: then it has to
+    /// look once more for those that came before.
+    pub(super) fn await_all(&self, is_awaited: bool) -> bool {
+        let was_awaited = self.is_awaited.swap(is_awaited, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        is_awaited && !was_awaited
+    }
+
+    pub(super) fn wake(&self) {
         let _ = self.waker.wake();
     }
 }

@@ -8,6 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
 use crate::logging::system_text::SystemText;
+use crate::net::socket::set_control_options;
 use crate::settings::{Listen, PortRange};
 
 /// The open control sockets. Each has a token that no later one gets.
@@ -24,10 +25,23 @@ struct Listener {
     /// The setting that it was opened for.
     listen: Listen,
     socket: TcpListener,
+    /// The local address of all its connections, if that is certain.
+    local: Option<SocketAddr>,
     token: Token,
     /// Edge-triggered: stays true until the socket would have blocked.
     ready: bool,
     registry: Registry,
+}
+
+/// A connection of a client.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    /// `None`: the socket has to be asked.
+    pub(super) local: Option<SocketAddr>,
+    /// The client starts with a TLS handshake.
+    pub(super) implicit_tls: bool,
 }
 
 impl Listeners {
@@ -112,16 +126,23 @@ impl Listeners {
         }
     }
 
-    /// The next connection, with the setting of its listener; `None` when no client waits.
+    /// The next connection; `None` when no client waits.
     ///
     /// # Errors
     ///
     /// If the system cannot accept the connection. It stays in the kernel's queue.
-    pub(super) fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr, Listen)>> {
+    pub(super) fn accept(&mut self) -> io::Result<Option<Accepted>> {
         for listener in &mut self.all {
             while listener.ready {
                 match listener.socket.accept() {
-                    Ok((stream, peer)) => return Ok(Some((stream, peer, listener.listen))),
+                    Ok((stream, peer)) => {
+                        return Ok(Some(Accepted {
+                            stream,
+                            peer,
+                            local: listener.local,
+                            implicit_tls: listener.listen.implicit_tls,
+                        }));
+                    }
                     Err(error) => match error.kind() {
                         ErrorKind::WouldBlock => listener.ready = false,
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
@@ -143,19 +164,29 @@ impl Listeners {
     ) -> io::Result<Vec<Listener>> {
         let mut opened = Vec::new();
         for &listen in missing {
-            let mut socket = match self.take_passed(&listen) {
+            let (mut socket, local) = match self.take_passed(&listen) {
                 Some(socket) => {
                     socket.set_nonblocking(true)?;
-                    TcpListener::from_std(socket)
+                    // Who has opened it may have made it transparent: any address is possible.
+                    (TcpListener::from_std(socket), None)
                 }
-                None => listen.open(passive_ports)?,
+                None => {
+                    let socket = listen.open(passive_ports)?;
+                    let local = socket.local_addr()?;
+                    (
+                        socket,
+                        Some(local).filter(|local| !local.ip().is_unspecified()),
+                    )
+                }
             };
+            set_control_options(&socket)?;
             let token = Token(self.tokens_used);
             self.tokens_used += 1;
             registry.register(&mut socket, token, Interest::READABLE)?;
             opened.push(Listener {
                 listen,
                 socket,
+                local,
                 token,
                 ready: true,
                 registry: registry.try_clone()?,
@@ -204,6 +235,7 @@ mod tests {
     use std::time::Duration;
 
     use mio::{Events, Poll};
+    use socket2::SockRef;
 
     use super::*;
 
@@ -234,8 +266,8 @@ mod tests {
         events
             .iter()
             .for_each(|event| listeners.on_event(event.token()));
-        let (_, peer, _) = listeners.accept().unwrap().unwrap();
-        assert_eq!(peer, first.local_addr().unwrap());
+        let accepted = listeners.accept().unwrap().unwrap();
+        assert_eq!(accepted.peer, first.local_addr().unwrap());
 
         listeners.close_all();
         let second = StdTcpStream::connect(wanted[0].address).unwrap();
@@ -248,5 +280,39 @@ mod tests {
         outside.set_nonblocking(false).unwrap();
         let (_, peer) = outside.accept().unwrap();
         assert_eq!(peer, second.local_addr().unwrap());
+    }
+
+    /// Linux hands these options from the socket that listens to the connections.
+    #[test]
+    fn connections_have_the_options_of_control_connections() {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(8);
+        let outside = StdTcpListener::bind("127.0.0.1:0").unwrap();
+        let passed = listen(&outside);
+        let opened = Listen {
+            address: "127.0.0.1:0".parse().unwrap(),
+            ..passed
+        };
+        let mut listeners = Listeners::new(vec![(passed, outside)]);
+        listeners
+            .update(&[passed, opened], None, poll.registry())
+            .unwrap();
+        for (address, listen) in listeners.bound() {
+            let client = StdTcpStream::connect(address).unwrap();
+            poll.poll(&mut events, None).unwrap();
+            events
+                .iter()
+                .for_each(|event| listeners.on_event(event.token()));
+            let accepted = listeners.accept().unwrap().unwrap();
+            assert_eq!(accepted.peer, client.local_addr().unwrap());
+            assert_eq!(accepted.local, (listen == opened).then_some(address));
+            let socket = SockRef::from(&accepted.stream);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert!(socket.out_of_band_inline().unwrap());
+            assert!(socket.keepalive().unwrap());
+            let minute = Duration::from_secs(60);
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), minute);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), minute);
+        }
     }
 }

@@ -37,6 +37,11 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
+    /// Whether there is one that wants to be informed.
+    pub(super) fn is_informed(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Connects to the service manager. Call it before rights are given up, and before the sandbox.
     pub fn from_environment() -> Self {
         let mut manager = Self::default();

@@ -1,22 +1,22 @@
-//! The running sessions: one thread each.
+//! The running sessions.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::Waker;
 
 use super::admission::Place;
-use super::handle::{Handle, Message};
+use super::handle::Handle;
+use super::session_threads::SessionThreads;
 use crate::net::client_network::ClientNetwork;
-use crate::session::{self, SessionCommand, SharedLoginState, Start};
+use crate::session::{SentCommands, SessionCommand, SharedLoginState, Start};
 
-/// The sessions whose threads run.
-#[derive(Debug, Default)]
+/// The sessions that run, each on a thread of its own.
+#[derive(Debug)]
 pub(super) struct Sessions {
+    threads: SessionThreads,
     running: HashMap<u64, RunningSession>,
     started: u64,
 }
@@ -29,18 +29,20 @@ struct RunningSession {
     login_state: Arc<SharedLoginState>,
     /// It has been asked to give its place to another client.
     is_evicted: bool,
-    commands: Sender<SessionCommand>,
+    commands: Arc<SentCommands>,
     waker: Arc<Waker>,
-    thread: JoinHandle<()>,
-}
-
-/// Reports the end of a session however its thread ends, a panic included.
-struct EndGuard {
-    number: u64,
-    handle: Handle,
 }
 
 impl Sessions {
+    /// None runs yet. `handle` gets their ends.
+    pub(super) fn new(handle: Handle) -> Self {
+        Self {
+            threads: SessionThreads::new(handle),
+            running: HashMap::new(),
+            started: 0,
+        }
+    }
+
     pub(super) fn count(&self) -> usize {
         self.running.len()
     }
@@ -89,42 +91,22 @@ impl Sessions {
         self.started
     }
 
-    /// Starts the thread of a session; `handle` hears of its end.
+    /// Starts a session.
     ///
     /// # Errors
     ///
-    /// If the system has no thread for it. The session that has not started is returned too, so
-    /// that its client gets a reply.
+    /// If the system has no descriptor or no thread for it. What has not started is returned too,
+    /// so that the client gets a reply.
     pub(super) fn start(
         &mut self,
         peer: IpAddr,
-        handle: Handle,
-        start: impl FnOnce(Receiver<SessionCommand>, Arc<SharedLoginState>) -> Start,
-    ) -> Result<(), (io::Error, Start)> {
-        let (commands, receiver) = unbounded();
+        start: impl FnOnce(Arc<SentCommands>, Arc<SharedLoginState>) -> Start,
+    ) -> Result<(), (io::Error, Option<Box<Start>>)> {
+        let commands = Arc::new(SentCommands::default());
         let login_state = Arc::new(SharedLoginState::default());
-        let start = start(receiver, login_state.clone());
-        let (number, waker) = (start.number, start.waker.clone());
-        // A closure that gets no thread is dropped, with all that it holds. So the session follows
-        // once there is a thread.
-        let (sender, starts) = bounded::<(Start, EndGuard)>(1);
-        let spawned = thread::Builder::new()
-            .name(format!("session {number}"))
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                let started = starts.recv();
-                // Its memory is not needed any more.
-                drop(starts);
-                if let Ok((start, _guard)) = started {
-                    session::run(start);
-                }
-            });
-        let thread = match spawned {
-            Ok(thread) => thread,
-            Err(error) => return Err((error, start)),
-        };
-        // The thread waits for it, so this cannot fail.
-        let _ = sender.send((start, EndGuard { number, handle }));
+        let start = Box::new(start(commands.clone(), login_state.clone()));
+        let number = start.number;
+        let waker = self.threads.start(start)?;
         let session = RunningSession {
             client: peer,
             network: ClientNetwork::of(peer),
@@ -132,19 +114,14 @@ impl Sessions {
             is_evicted: false,
             commands,
             waker,
-            thread,
         };
         self.running.insert(number, session);
         Ok(())
     }
 
-    /// Removes a session that has reported its end. The error is the client of a session whose
-    /// thread has panicked.
-    pub(super) fn remove(&mut self, number: u64) -> Result<(), IpAddr> {
-        match self.running.remove(&number) {
-            Some(session) => session.thread.join().map_err(|_| session.client),
-            None => Ok(()),
-        }
+    /// Removes a session that has reported its end. Returns the address of its client.
+    pub(super) fn remove(&mut self, number: u64) -> Option<IpAddr> {
+        self.running.remove(&number).map(|session| session.client)
     }
 
     /// The address of a session's client.
@@ -163,17 +140,8 @@ impl Sessions {
 
 impl RunningSession {
     fn send(&self, command: SessionCommand) {
-        // Sending fails only if the session has just ended.
-        let _ = self.commands.send(command);
+        self.commands.send(command);
+        // It may have just ended.
         let _ = self.waker.wake();
     }
 }
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        self.handle.send(Message::Ended(self.number));
-    }
-}
-
-/// The stack of a session's thread. Only the pages that are used need memory.
-const STACK_BYTES: usize = 256 * 1024;

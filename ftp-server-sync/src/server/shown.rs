@@ -147,6 +147,11 @@ impl ServerShown {
         });
     }
 
+    /// Whether an answer waits for the end of a session.
+    pub(super) fn awaits_ends(&self) -> bool {
+        !self.kicks.is_empty()
+    }
+
     /// When an answer is due, or another try.
     pub(super) fn due(&self) -> Option<Instant> {
         let retry = self.socket_retry.as_ref().and_then(|retry| retry.at);

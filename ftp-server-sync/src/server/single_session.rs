@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 
+use super::listeners::Accepted;
 use super::{Server, Shutdown};
+use crate::net::socket::set_control_options;
 
 impl Server {
     /// Starts the session, once the public addresses for PASV replies are known: this server is as
@@ -39,6 +41,14 @@ impl Server {
         let mut listen = listen.iter();
         let implicit_tls =
             listen.any(|listen| listen.implicit_tls && listen.address.port() == local.port());
-        self.admit(connection, peer, implicit_tls);
+        if set_control_options(&connection).is_err() {
+            return;
+        }
+        self.admit(Accepted {
+            stream: connection,
+            peer,
+            local: Some(local),
+            implicit_tls,
+        });
     }
 }

@@ -24,6 +24,8 @@ use crate::passive::{OpenOutcome, Requester};
 
 impl Connection {
     /// Performs `action`. `None` if its outcome comes later, or if it has none.
+    ///
+    /// What needs much of the stack is not inlined: most sessions only log in and wait.
     pub(super) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
         self.before_closing(&action, now);
         match action {
@@ -71,6 +73,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
         let command = self.session.file_command();
         // The disk may not answer.
@@ -111,6 +114,7 @@ impl Connection {
         Some(Outcome::File(result))
     }
 
+    #[inline(never)]
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
         let addresses = self.current.listen_addresses(self.session.endpoints());
         let (requester, waker) = (self.requester(), self.waker.clone());
@@ -150,6 +154,7 @@ impl Connection {
 
     /// Opens the file of a transfer. One that another session is about to leave is tried again, but
     /// not after `busy_until`.
+    #[inline(never)]
     fn open_transfer(
         &mut self,
         request: TransferRequest,
@@ -219,6 +224,7 @@ impl Connection {
         true
     }
 
+    #[inline(never)]
     pub(super) fn open_pump(
         &mut self,
         request: &TransferRequest,

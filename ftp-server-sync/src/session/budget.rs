@@ -21,14 +21,15 @@ impl TurnBudget {
         }
     }
 
-    /// Whether one more command may be executed, which is counted then.
-    pub(super) fn take_command(&mut self) -> bool {
-        if self.commands > 0 && Instant::now() >= self.ends {
+    /// If one more command may be executed, it is counted, and the time is returned.
+    pub(super) fn take_command(&mut self) -> Option<Instant> {
+        self.commands = self.commands.checked_sub(1)?;
+        let now = Instant::now();
+        if now >= self.ends {
             self.end();
+            return None;
         }
-        let is_left = self.commands > 0;
-        self.commands = self.commands.saturating_sub(1);
-        is_left
+        Some(now)
     }
 
     /// How many bytes may be moved. Other work counts as bytes that take as long.
@@ -75,16 +76,16 @@ mod tests {
     fn a_turn_ends_by_each_of_its_limits() {
         let now = Instant::now() + Duration::from_secs(60);
         let mut budget = TurnBudget::new(now);
-        assert_eq!((0..100).filter(|_| budget.take_command()).count(), 64);
+        assert_eq!((0..100).filter_map(|_| budget.take_command()).count(), 64);
         assert!(budget.is_spent() && budget.bytes() == 1 << 20);
 
         let mut budget = TurnBudget::new(now);
         budget.spend(1 << 19);
         assert!(!budget.is_spent());
         budget.spend(1 << 20);
-        assert!(budget.is_spent() && budget.take_command());
+        assert!(budget.is_spent() && budget.take_command().is_some());
 
         let mut late = TurnBudget::new(Instant::now() - TIME_MAX);
-        assert!(!late.take_command() && late.bytes() == 0 && late.is_spent());
+        assert!(late.take_command().is_none() && late.bytes() == 0 && late.is_spent());
     }
 }

@@ -8,10 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::{Account, Action, Endpoints, Outcome, Output, Rights, Session, TimeoutKind};
+use ftp_proto::{Account, Action, Endpoints, Outcome, Output, Reply, Rights, Session, TimeoutKind};
 use log::error;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
 use super::allocated::allocated;
@@ -28,6 +27,7 @@ use super::login_state::SharedLoginState;
 use super::opening_listing::OpeningListing;
 use super::reported_login::ReportedLogin;
 use super::server_state::{Current, ServerState};
+use super::start::Start;
 use super::timers::{SessionTimers, Timer};
 use super::user_sessions::SessionUser;
 use crate::data::connection::{DataConnection, LookExtent};
@@ -63,6 +63,8 @@ pub(super) struct Connection {
     pub(super) ending: bool,
     /// Another client needs the place: the session does not wait until its last reply is read.
     is_evicted: bool,
+    /// The user who is logged in, as far as others know.
+    pub(super) login: Option<Box<[u8]>>,
     /// For the main thread.
     pub(super) login_state: Arc<SharedLoginState>,
     /// What the session is doing, for all other threads.
@@ -111,16 +113,22 @@ pub(super) enum Turn {
 }
 
 impl Connection {
-    pub(super) fn new(
-        number: u64,
-        server: Arc<ServerState>,
-        stream: TcpStream,
-        implicit_tls: bool,
-        login_state: Arc<SharedLoginState>,
+    // Not inlined: the stack of the caller would keep the pages of what is made here.
+    #[inline(never)]
+    pub(super) fn boxed(
+        start: Start,
         registry: &Registry,
         waker: Arc<Waker>,
-    ) -> io::Result<Self> {
-        let endpoints = Endpoints::new(stream.local_addr()?, stream.peer_addr()?);
+    ) -> io::Result<Box<Self>> {
+        let Start {
+            number,
+            server,
+            stream,
+            login_state,
+            ..
+        } = start;
+        let local = start.local.map_or_else(|| stream.local_addr(), Ok)?;
+        let endpoints = Endpoints::new(local, start.peer);
         let control = Control::new(stream, registry)?;
         let now = Instant::now();
         let name = SessionName::new(number, endpoints.peer().ip());
@@ -136,14 +144,14 @@ impl Connection {
         let record = server.records.add(number, client, own, now);
         let generation = server.generation();
         let current = server.current();
-        let start = if implicit_tls {
+        let begin = if start.implicit_tls {
             Session::with_implicit_tls
         } else {
             Session::new
         };
-        Ok(Self {
+        Ok(Box::new(Self {
             name,
-            session: start(current.config.clone(), endpoints),
+            session: begin(current.config.clone(), endpoints),
             server,
             generation,
             tree: SessionTree::new(current.share.clone()),
@@ -154,6 +162,7 @@ impl Connection {
             current,
             ending: false,
             is_evicted: false,
+            login: None,
             login_state,
             record,
             allocated: None,
@@ -172,7 +181,13 @@ impl Connection {
             budget: TurnBudget::new(now),
             timers: SessionTimers::default(),
             log,
-        })
+        }))
+    }
+
+    /// The session has ended: takes its control connection out of the poll. False if the poll may
+    /// have more of it.
+    pub(super) fn leave(&mut self, registry: &Registry) -> bool {
+        self.control.deregister(registry).is_ok() && self.data.id().is_none()
     }
 
     /// Records an event of the poll for the next turn.
@@ -244,7 +259,12 @@ impl Connection {
         self.budget = TurnBudget::new(now);
         let turn = self.advance(registry, now);
         self.note_doing();
-        turn
+        match turn {
+            Turn::Wait(_) if !self.control.await_writable(registry) => {
+                Turn::Wait(Some(Duration::ZERO))
+            }
+            other => other,
+        }
     }
 
     fn advance(&mut self, registry: &Registry, now: Instant) -> Turn {
@@ -298,20 +318,25 @@ impl Connection {
         }
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Reply(reply) => {
-                    let start = self.control.unsent().len();
-                    self.control.push(&reply);
-                    let text = &self.control.unsent()[start..];
-                    let first = text.split(|&byte| byte == b'\r').next().unwrap_or(text);
-                    let shown = self.session.names().decode(first);
-                    let shown = shown.as_deref().unwrap_or(first);
-                    let is_logged_in = self.session.user().is_some();
-                    if let Some(command) = self.log.reply(&reply, shown, is_logged_in) {
-                        self.report_refusal(command, shown);
-                    }
-                }
+                Output::Reply(reply) => self.reply(&reply),
                 Output::Action(action) => self.perform_after_replies(action, now),
             }
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        let start = self.control.unsent().len();
+        self.control.push(reply);
+        if self.log.is_without_line(reply) {
+            return;
+        }
+        let text = &self.control.unsent()[start..];
+        let first = text.split(|&byte| byte == b'\r').next().unwrap_or(text);
+        let shown = self.session.names().decode(first);
+        let shown = shown.as_deref().unwrap_or(first);
+        let is_logged_in = self.session.user().is_some();
+        if let Some(command) = self.log.reply(reply, shown, is_logged_in) {
+            self.report_refusal(command, shown);
         }
     }
 
@@ -366,16 +391,19 @@ impl Connection {
 
     fn feed_buffered(&mut self) -> bool {
         let input = self.control.input();
-        if input.is_empty() || !self.budget.take_command() {
+        if input.is_empty() {
             return false;
         }
+        let Some(now) = self.budget.take_command() else {
+            return false;
+        };
         let used = self.session.handle_input(input);
         if used == 0 {
             return false;
         }
         match self.session.foreign_protocol() {
             None => {
-                self.log.command(&input[..used], self.session.names());
+                self.log.command(&input[..used], self.session.names(), now);
                 self.record.on_command(self.log.last_command());
                 self.allocated = allocated(&input[..used]).or(self.allocated);
                 let denied = &self.current.config.denied_commands;
@@ -398,7 +426,7 @@ impl Connection {
                     protocol,
                     settings: &self.current.settings,
                 };
-                foreign.log(&self.server.events, Instant::now());
+                foreign.log(&self.server.events, now);
             }
         }
         self.control.use_input(used);

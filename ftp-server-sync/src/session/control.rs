@@ -4,15 +4,13 @@
 //! replies are unsent.
 
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
-use ftp_proto::{Reply, limits};
+use ftp_proto::Reply;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use socket2::{SockRef, TcpKeepalive};
-use zeroize::{Zeroize, Zeroizing};
 
+use super::control_input::ControlInput;
 use crate::data::stream::Stream;
 use crate::tls::{ServerConfig, TlsStream};
 
@@ -21,12 +19,16 @@ use crate::tls::{ServerConfig, TlsStream};
 pub(super) struct Control {
     stream: Stream,
     shaking_hands: bool,
-    /// Received, and not used yet. It may contain a password.
-    input: Zeroizing<Vec<u8>>,
+    input: ControlInput,
     output: Vec<u8>,
-    /// True from an edge-triggered event until the socket would block.
+    /// True from an edge-triggered event until everything is read.
     readable: bool,
+    /// A read that does not fill the buffer may have left something: more bytes, or the end.
+    ends_early: bool,
+    /// False from a write that would have blocked until the next event.
     writable: bool,
+    /// The poll reports too when the socket can be written to.
+    reports_writable: bool,
     /// The client will send no more. Earlier bytes may still be unread.
     peer_closed: bool,
     end: Option<End>,
@@ -44,37 +46,35 @@ pub(super) enum End {
 }
 
 impl Control {
-    /// Sets the options of the socket, and registers it for the whole session.
+    /// Registers the socket for the whole session.
     pub(super) fn new(mut stream: TcpStream, registry: &Registry) -> io::Result<Self> {
-        let socket = SockRef::from(&stream);
-        // Each write is a whole reply: waiting for more bytes would only delay it.
-        socket.set_tcp_nodelay(true)?;
-        // Clients mark a byte before ABOR as urgent. Without this option it would be missing.
-        socket.set_out_of_band_inline(true)?;
-        // Routers forget idle connections, and a control connection is idle during a transfer.
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE);
-        socket.set_tcp_keepalive(&keepalive)?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut stream, CONTROL, interest)?;
+        registry.register(&mut stream, CONTROL, RECEIVING)?;
         Ok(Self {
             stream: Stream::new(stream),
             shaking_hands: false,
-            input: Zeroizing::default(),
+            input: ControlInput::default(),
             output: Vec::new(),
-            readable: true,
+            // The poll reports what has come by now.
+            readable: false,
+            ends_early: false,
             writable: true,
+            reports_writable: false,
             peer_closed: false,
             end: None,
             reported_end: None,
         })
     }
 
+    /// No events are reported any more.
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(self.stream.socket())
+    }
+
     pub(super) fn on_event(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
         self.peer_closed |= event.is_read_closed() || event.is_error();
+        self.ends_early |= event.is_priority() || self.peer_closed;
         if event.is_error() && self.end == Some(End::Closed) {
             // Reading would not show it any more.
             self.end = Some(End::Lost(ErrorKind::ConnectionReset));
@@ -84,6 +84,21 @@ impl Control {
     /// Reads the next time without an event, which the poll may not have reported yet.
     pub(super) fn expect_input(&mut self) {
         self.readable = true;
+        self.ends_early = true;
+    }
+
+    /// Has the poll report from now on when the socket can be written to, if a write would have
+    /// blocked. Most sessions never need that. False if the connection is lost by that.
+    pub(super) fn await_writable(&mut self, registry: &Registry) -> bool {
+        if self.writable || self.reports_writable {
+            return true;
+        }
+        let interest = RECEIVING | Interest::WRITABLE;
+        match registry.reregister(self.stream.socket(), CONTROL, interest) {
+            Ok(()) => self.reports_writable = true,
+            Err(error) => self.lose(error.kind()),
+        }
+        self.reports_writable
     }
 
     /// Starts TLS.
@@ -103,7 +118,8 @@ impl Control {
 
     /// Goes on with the handshake; `None` until it is over.
     pub(super) fn handshake(&mut self) -> Option<io::Result<()>> {
-        if !self.shaking_hands || !(self.readable || self.writable) {
+        let may_send = self.writable && self.has_unsent_tls();
+        if !self.shaking_hands || !(self.readable || may_send) {
             return None;
         }
         let result = self.stream.handshake();
@@ -111,7 +127,7 @@ impl Control {
             && error.kind() == ErrorKind::WouldBlock
         {
             self.readable = false;
-            self.writable = false;
+            self.writable = !self.has_unsent_tls();
             return None;
         }
         self.shaking_hands = false;
@@ -121,57 +137,61 @@ impl Control {
         Some(result)
     }
 
+    fn has_unsent_tls(&self) -> bool {
+        self.stream.tls().is_some_and(TlsStream::has_unsent)
+    }
+
     pub(super) fn tls(&self) -> Option<&TlsStream> {
         self.stream.tls()
     }
 
     /// Reads what has been received, as long as it fits into the [`input`](Self::input).
     pub(super) fn fill(&mut self) {
-        let mut buffer = [0; limits::LINE_BYTES_MAX];
         while self.readable && self.end.is_none() {
-            let room = limits::LINE_BYTES_MAX - self.input.len();
-            if room == 0 {
+            let room = self.input.room();
+            let room_bytes = room.len();
+            if room_bytes == 0 {
                 return;
             }
-            match self.stream.read(&mut buffer[..room]) {
+            match self.stream.read(room) {
                 Ok(0) => self.end = Some(End::Closed),
-                // After a short read there may be more: a read also ends at a byte that the client
-                // marked as urgent.
                 Ok(count) => {
-                    // It may be a password: a buffer that grows would leave copies behind.
-                    self.input.reserve_exact(room);
-                    self.input.extend_from_slice(&buffer[..count]);
-                    buffer[..count].zeroize();
+                    self.input.received(count);
+                    // What comes after the event that has led here has an event of its own.
+                    self.readable = count == room_bytes || self.may_have_more();
                 }
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.readable = false,
+                    ErrorKind::WouldBlock => {
+                        self.readable = false;
+                        self.ends_early = self.peer_closed;
+                    }
                     ErrorKind::Interrupted => {}
                     kind => self.end = Some(End::Lost(kind)),
                 },
             }
         }
+        self.input.shrink();
+    }
+
+    /// Whether more may be there after a read that has not filled the buffer: TLS reads one record
+    /// at a time, the end of the connection has an event together with the bytes before it, and a
+    /// read also ends before a byte that the client has marked as urgent.
+    fn may_have_more(&self) -> bool {
+        self.ends_early || self.stream.tls().is_some()
     }
 
     pub(super) fn input(&self) -> &[u8] {
-        &self.input
+        self.input.unused()
     }
 
     /// Whether the input contains a whole command line.
     pub(super) fn has_line(&self) -> bool {
-        self.input.contains(&b'\n')
+        self.input.unused().contains(&b'\n')
     }
 
     /// Removes the first `count` bytes of the input.
     pub(super) fn use_input(&mut self, count: usize) {
-        if count == self.input.len() {
-            // An idle session needs no buffer. This one is overwritten.
-            self.input = Zeroizing::default();
-        } else {
-            let rest = self.input.len() - count;
-            self.input.copy_within(count.., 0);
-            self.input[rest..].zeroize();
-            self.input.truncate(rest);
-        }
+        self.input.use_bytes(count);
     }
 
     /// How the input has ended, once everything before the end is read.
@@ -218,8 +238,9 @@ impl Control {
     /// Reads and discards what the client has sent after its last command: a socket that is closed
     /// with unread bytes resets the connection, and the last reply may be lost with it.
     pub(super) fn discard(&mut self) {
+        self.expect_input();
         for _ in 0..DISCARDS_MAX {
-            self.input = Zeroizing::default();
+            self.input.clear();
             self.fill();
             if self.input.is_empty() {
                 return;
@@ -236,7 +257,11 @@ impl Control {
         }
         while self.writable && !self.output.is_empty() {
             match self.stream.write(&self.output) {
-                Ok(count) if count == self.output.len() => self.output = Vec::new(),
+                // An idle session needs no large buffer.
+                Ok(count) if count == self.output.len() => {
+                    self.output.clear();
+                    self.output.shrink_to(OUTPUT_BYTES_KEPT);
+                }
                 Ok(count) => drop(self.output.drain(..count)),
                 Err(error) => self.on_write_error(&error),
             }
@@ -266,7 +291,7 @@ impl Control {
             ErrorKind::Interrupted => {}
             kind => {
                 // What the client sent before it closed the connection counts.
-                self.readable = true;
+                self.expect_input();
                 self.fill();
                 self.lose(kind);
             }
@@ -277,9 +302,128 @@ impl Control {
 /// The token of the control connection in the session's poll.
 pub(super) const CONTROL: Token = Token(0);
 
+/// Urgent bytes are reported too.
+const RECEIVING: Interest = Interest::READABLE.add(Interest::PRIORITY);
+
 /// Buffers that are read and discarded at the end, at most.
 const DISCARDS_MAX: usize = 64;
 
-/// Idle time after which the kernel probes the connection: less than the time after which common
-/// routers forget it.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+/// The replies to most commands are shorter.
+const OUTPUT_BYTES_KEPT: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener as StdTcpListener, TcpStream as StdTcpStream};
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+    use proptest::prelude::*;
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::net::socket::set_control_options;
+
+    /// A control connection, and its client's end.
+    struct Pair {
+        control: Control,
+        client: StdTcpStream,
+        poll: Poll,
+        events: Events,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let listener = StdTcpListener::bind("127.0.0.1:0").unwrap();
+            set_control_options(&listener).unwrap();
+            let client = StdTcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let poll = Poll::new().unwrap();
+            let stream = TcpStream::from_std(stream);
+            Self {
+                control: Control::new(stream, poll.registry()).unwrap(),
+                client,
+                poll,
+                events: Events::with_capacity(4),
+            }
+        }
+
+        /// Waits for events as a session does, and reads after them. False if there was none.
+        fn receive(&mut self, received: &mut Vec<u8>, timeout: Duration) -> bool {
+            self.poll.poll(&mut self.events, Some(timeout)).unwrap();
+            for event in &self.events {
+                self.control.on_event(event);
+            }
+            loop {
+                self.control.fill();
+                let count = self.control.input().len();
+                if count == 0 {
+                    return !self.events.is_empty();
+                }
+                received.extend_from_slice(self.control.input());
+                self.control.use_input(count);
+            }
+        }
+    }
+
+    proptest! {
+        /// However a client cuts its bytes, and whichever it marks as urgent: all are read after
+        /// the events that come, and so is the end.
+        #[test]
+        fn nothing_stays_in_the_socket(
+            pieces in prop::collection::vec((1_usize..400, any::<bool>(), any::<bool>()), 1..12),
+            ends_at_once in any::<bool>(),
+        ) {
+            let mut pair = Pair::new();
+            let (mut sent, mut received) = (Vec::new(), Vec::new());
+            for (length, is_urgent, is_read) in pieces {
+                let piece: Vec<u8> = (sent.len()..sent.len() + length).map(|at| at as u8).collect();
+                let client = SockRef::from(&pair.client);
+                let count = if is_urgent {
+                    client.send_out_of_band(&piece)
+                } else {
+                    client.send(&piece)
+                };
+                prop_assert_eq!(count.unwrap(), length);
+                sent.extend(piece);
+                if is_read {
+                    pair.receive(&mut received, Duration::ZERO);
+                }
+            }
+            if !ends_at_once {
+                while received.len() < sent.len() {
+                    prop_assert!(pair.receive(&mut received, Duration::from_secs(5)), "bytes are left");
+                }
+            }
+            pair.client.shutdown(std::net::Shutdown::Write).unwrap();
+            while pair.control.end().is_none() {
+                prop_assert!(pair.receive(&mut received, Duration::from_secs(5)), "the end is left");
+            }
+            prop_assert_eq!(pair.control.end(), Some(End::Closed));
+            prop_assert!(received == sent);
+        }
+    }
+
+    /// What a client does not read is sent when it reads: the poll has to say so.
+    #[test]
+    fn unsent_replies_follow_when_the_client_reads() {
+        let mut pair = Pair::new();
+        pair.control.output = vec![b'x'; 8 << 20];
+        let mut left = pair.control.output.len();
+        assert!(!pair.control.flush());
+        assert!(pair.control.await_writable(pair.poll.registry()));
+        let mut buffer = vec![0; 1 << 20];
+        while left > 0 {
+            left -= pair.client.read(&mut buffer).unwrap();
+            while !pair.control.writable {
+                let timeout = Duration::from_millis(1);
+                if !pair.receive(&mut Vec::new(), timeout) {
+                    break;
+                }
+            }
+            pair.control.flush();
+        }
+        assert!(pair.control.flush());
+    }
+}

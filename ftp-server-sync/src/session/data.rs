@@ -111,6 +111,7 @@ impl Connection {
     }
 
     /// Starts a transfer whose file is open.
+    #[inline(never)]
     pub(super) fn start_transfer(&mut self, start: TransferStart, protected: bool, now: Instant) {
         let Some(transfer) = &mut self.transfer else {
             return;
@@ -273,6 +274,7 @@ impl Connection {
     }
 
     /// Ends a transfer early, because the core says so.
+    #[inline(never)]
     pub(super) fn abort_transfer(&mut self, id: TransferId, now: Instant) {
         let Some(transfer) = &mut self.transfer else {
             return;

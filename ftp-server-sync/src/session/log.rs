@@ -116,7 +116,7 @@ impl SessionLog {
             info!("{name} {line}");
         } else if log_enabled!(Level::Debug) {
             debug!("{name} {line}");
-        } else if self.withheld.len() < WITHHELD_MAX {
+        } else if log_enabled!(Level::Info) && self.withheld.len() < WITHHELD_MAX {
             // With the name that the session has now.
             self.withheld.push(format!("{name} {line}"));
         }
@@ -145,7 +145,7 @@ impl SessionLog {
     }
 
     /// Input that the core has used: a command line, or a piece of one that is too long.
-    pub(super) fn command(&mut self, input: &[u8], names: &WireNames) {
+    pub(super) fn command(&mut self, input: &[u8], names: &WireNames, now: Instant) {
         let is_whole = input.ends_with(b"\n") && !self.discarding;
         let begins = !self.discarding;
         self.discarding = !input.ends_with(b"\n");
@@ -157,7 +157,7 @@ impl SessionLog {
         let shown = names.decode(shown).unwrap_or(shown.into());
         self.command = CommandStart::of(&shown);
         if begins {
-            self.last_command = Instant::now();
+            self.last_command = now;
             debug!("{} > {}", self.context.name, printable(&shown));
         }
     }
@@ -212,6 +212,18 @@ impl SessionLog {
         };
     }
 
+    /// Whether no line is about this reply: it is no refusal, and `--debug` is not given. What the
+    /// next refusal would be about is forgotten then.
+    pub(super) fn is_without_line(&mut self, reply: &Reply) -> bool {
+        let is_without = reply.code() < REFUSALS && !log_enabled!(Level::Debug);
+        if is_without {
+            self.subject = None;
+            self.flag = None;
+            self.is_failure_logged = false;
+        }
+        is_without
+    }
+
     /// A reply, as the core made it, and its first line as it is sent but for the names in it.
     /// Returns what a refusal with a line is about.
     pub(super) fn reply(
@@ -229,7 +241,7 @@ impl SessionLog {
         let flag = self.flag.take();
         let is_logged = std::mem::take(&mut self.is_failure_logged);
         // 421 ends the session, and lost or missing data connections have lines of their own.
-        let is_refusal = is_logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
+        let is_refusal = is_logged_in && !matches!(reply.code(), ..REFUSALS | 421 | 425 | 426);
         let is_unknown = matches!(reply.code(), UNKNOWN_COMMAND | NOT_IMPLEMENTED)
             && flag != Some(DENY_COMMANDS);
         let is_enough = self.refusals > REFUSALS_LOGGED_MAX && !is_unknown;
@@ -426,6 +438,9 @@ const WITHOUT_LOGIN: &str = "sessions without a login";
 /// The kind of commands that are refused because the server does not know them.
 const UNKNOWN_COMMANDS: &str = "unknown commands";
 
+/// The codes of refusals begin here.
+const REFUSALS: u16 = 400;
+
 /// The codes of these refusals.
 const UNKNOWN_COMMAND: u16 = 500;
 const NOT_IMPLEMENTED: u16 = 502;
@@ -456,13 +471,14 @@ mod tests {
             file: FileLog::new(),
             zone: None,
         };
-        let mut log = SessionLog::new(context, transfers, Instant::now());
+        let now = Instant::now();
+        let mut log = SessionLog::new(context, transfers, now);
         let names = WireNames::default();
-        log.command(&[b'A'; limits::LINE_BYTES_MAX], &names);
+        log.command(&[b'A'; limits::LINE_BYTES_MAX], &names, now);
         assert_eq!(log.command.bytes(), b"(overlong line)");
-        log.command(b"SECRET\r\n", &names);
+        log.command(b"SECRET\r\n", &names, now);
         assert_eq!(log.command.bytes(), b"(overlong line)");
-        log.command(b"CWD /a\r\n", &names);
+        log.command(b"CWD /a\r\n", &names, now);
         assert_eq!(log.command.bytes(), b"CWD /a");
     }
 }

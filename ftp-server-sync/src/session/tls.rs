@@ -67,10 +67,20 @@ impl Connection {
     /// The tickets of this session are those of the user who is logged in. The end of the session
     /// changes nothing: its last data connections may still come.
     pub(super) fn update_login(&mut self, now: Instant) {
-        self.login_state.set(self.login_state());
+        // After each command: nothing has changed since the last one, most often.
+        let login_state = self.login_state();
+        if login_state == LoginState::LoggedIn
+            && self.tls.is_none()
+            && self.session.user() == self.login.as_deref()
+        {
+            return;
+        }
+        self.login_state.set(login_state);
         if !self.session.is_closed() {
-            self.set_user(self.session.user());
-            if self.session.user().is_none() {
+            let user = self.session.user();
+            self.set_user(user);
+            self.login = user.map(Box::from);
+            if user.is_none() {
                 self.report_logout(Instant::now());
                 self.leave_user(now);
             }

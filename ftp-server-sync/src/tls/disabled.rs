@@ -104,6 +104,10 @@ impl TlsStream {
         match *self {}
     }
 
+    pub(crate) fn has_unsent(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn has_bare_end(&self) -> bool {
         match *self {}
     }

@@ -142,6 +142,11 @@ impl TlsStream {
         Ok(())
     }
 
+    /// Whether earlier bytes are unsent.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.connection.wants_write()
+    }
+
     /// Sends close_notify, once even if called again; `WouldBlock` while it, or earlier bytes, are
     /// unsent.
     pub(crate) fn close(&mut self, socket: &mut TcpStream) -> io::Result<()> {

@@ -167,15 +167,15 @@ fn until_aborted(server: &TestServer<Program>, work: &Work, wait: Duration) -> D
 }
 
 fn until_gone(server: &TestServer<Program>, work: &Work, wait: Duration) -> Duration {
-    let is_idle = || server.counts().1 == THREADS_IDLE;
-    wait_until("no session is left", is_idle);
+    wait_until("no session is left", || server.counts().1 == THREADS_IDLE);
+    let idle = server.sockets();
     let mut client = server.client();
     let data = (work.begin)(&mut client);
     pass_time(wait, "the moment of the measurement");
     let begun = Instant::now();
     data.into_iter().for_each(reset);
     reset(client.stream);
-    wait_until("its session has ended", is_idle);
+    wait_until("its session has ended", || server.sockets() == idle);
     begun.elapsed()
 }
 

@@ -135,6 +135,64 @@ fn commands_and_small_downloads_make_few_calls() {
     assert!(downloads.len() <= most, "{} calls", downloads.len());
 }
 
+/// A session waits, reads a command and answers it. It reads no second time to find nothing.
+#[test]
+fn a_command_makes_three_calls() {
+    let (traced, mut client) = Traced::of("trace=all");
+    let count = 20;
+    client.command("SYST", 215);
+    for _ in 0..count {
+        client.command("NOOP", 200);
+    }
+    client.command("QUIT", 221);
+    let trace = traced.end_with_trace();
+    let calls = begun(&trace);
+    let position = |text: &str| calls.iter().position(|call| call.text.contains(text));
+    let (first, last) = (position("\"215 ").unwrap(), position("\"221 ").unwrap());
+    let session = calls[first].thread;
+    let of_session = calls[first + 1..last].iter();
+    let mut names: Vec<&str> = of_session
+        .filter(|call| call.thread == session)
+        .map(|call| call.name)
+        .collect();
+    // On a busy machine a turn may end before it has begun.
+    names.retain(|name| *name != "epoll_wait");
+    let each = ["recvfrom", "sendto"];
+    assert_eq!(names, [&each.repeat(count)[..], &each[..1]].concat());
+}
+
+/// A thread that has served a client takes the next one, with its poll. The socket that listens has
+/// given each connection its options.
+#[test]
+fn a_login_makes_few_calls() {
+    let (traced, mut client) = Traced::of("trace=all");
+    client.command("QUIT", 221);
+    client.expect_closed();
+    let count = 20;
+    for _ in 0..count {
+        let mut client = Client::logged_in(traced.server.address);
+        client.command("QUIT", 221);
+        client.expect_closed();
+    }
+    let trace = traced.end_with_trace();
+    let calls = begun(&trace);
+    let is_end = |call: &Begun<'_>| call.text.contains("\"221 ");
+    let first = calls.iter().position(is_end).expect("the first end");
+    let last = calls.iter().rposition(is_end).expect("the last end");
+    // The log has a thread of its own, which is woken.
+    let is_of_log = |call: &Begun<'_>| call.name == "futex" || call.text.starts_with("write(2,");
+    let calls = calls[first..last].iter();
+    let calls: Vec<_> = calls.filter(|call| !is_of_log(call)).collect();
+    let made = |name: &str| calls.iter().filter(|call| call.name == name).count();
+    for name in ["setsockopt", "getsockname", "getpeername"] {
+        assert_eq!(made(name), 0, "{name}");
+    }
+    // A thread may not have ended its session yet when the next client is there.
+    assert!(made("clone3") + made("clone") < count / 2);
+    let most = count * CALLS_PER_LOGIN;
+    assert!(calls.len() <= most, "{} calls: {calls:#?}", calls.len());
+}
+
 /// That the shared directory is still the one at its path takes one call for each operation, none
 /// for its blocks, and one more before an upload is confirmed.
 #[test]
@@ -178,6 +236,14 @@ struct Call {
     text: String,
 }
 
+/// A call that has begun.
+#[derive(Debug)]
+struct Begun<'a> {
+    thread: &'a str,
+    name: &'a str,
+    text: &'a str,
+}
+
 impl Traced {
     fn new() -> (Self, Client) {
         Self::of(CALLS)
@@ -208,6 +274,11 @@ impl Traced {
 
     /// Ends the server; returns the calls that it made.
     fn end(self) -> Vec<Call> {
+        parse(&self.end_with_trace())
+    }
+
+    /// The same as strace has written it.
+    fn end_with_trace(self) -> String {
         let id = self.server.id().to_string();
         // Short numbers have several spaces behind them.
         let is_end = |line: &str| {
@@ -216,7 +287,7 @@ impl Traced {
         };
         self.server.finish();
         wait_until("strace ends too", || read(&self.trace).lines().any(is_end));
-        parse(&read(&self.trace))
+        read(&self.trace)
     }
 }
 
@@ -226,6 +297,20 @@ impl Call {
             || self.name.starts_with("sendto")
             || self.name.starts_with("sendmsg")
     }
+}
+
+/// All calls, also those that have failed, in the order in which they began.
+fn begun(trace: &str) -> Vec<Begun<'_>> {
+    let calls = trace.lines().filter_map(|line| {
+        let (thread, rest) = line.split_once(' ')?;
+        let text = rest.trim_start();
+        let (name, _) = text.split_once('(')?;
+        let is_name = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_name.then_some(Begun { thread, name, text })
+    });
+    calls.collect()
 }
 
 fn read(trace: &Path) -> String {
@@ -275,5 +360,7 @@ const CALLS: &str =
 const FILE_BYTES: usize = 300_000;
 /// But for waits, and reads of the control connection.
 const CALLS_PER_DOWNLOAD: usize = 24;
+/// Those of the main thread included.
+const CALLS_PER_LOGIN: usize = 28;
 /// Fits into the socket's buffer.
 const SMALL_BYTES: usize = 1000;

@@ -17,6 +17,16 @@ impl TestServer<Program> {
         (count("fd"), count("task"))
     }
 
+    /// Open sockets. A thread that waits for another session has none.
+    pub(crate) fn sockets(&self) -> usize {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.id()));
+        let targets = descriptors.expect("the server's /proc").flatten();
+        let targets = targets.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets
+            .filter(|target| target.to_string_lossy().starts_with("socket:"))
+            .count()
+    }
+
     /// What it has in memory.
     pub(crate) fn resident_kib(&self) -> u64 {
         self.status("VmRSS:")
