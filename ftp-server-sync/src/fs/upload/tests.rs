@@ -1,7 +1,6 @@
 //! What an upload may do with a file that exists.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,7 +129,7 @@ fn a_file_is_changed_as_the_request_says() {
 #[test]
 fn the_old_file_has_its_name_until_the_new_one_is_complete() {
     let share = Share::new();
-    let reader = fs::File::open(share.file("old")).unwrap();
+    let reader = File::open(share.file("old")).unwrap();
     let mut upload = share.begin("old", UploadStart::Replace, "new");
     assert_eq!(share.read("old"), "12345");
     assert_eq!(share.names().len(), 2);
@@ -349,7 +348,7 @@ fn an_upload_may_give_way_before_it_is_prepared() {
     let prepared = Prepared::new(target, existing, options).unwrap();
     slow.running.set_prepared(prepared);
     assert!(slow.running.gave_way());
-    slow.running.write(b"late").unwrap_err();
+    slow.running.store(4, &mut |_| Ok(())).unwrap_err();
     upload.complete().unwrap();
     assert_eq!(share.read("old"), "new");
 }
@@ -451,7 +450,7 @@ fn leftovers_go_when_their_directory_is_written_to() {
     for file in [&leftover, &alive, &similar] {
         fs::write(file, "piece").unwrap();
     }
-    let alive_file = fs::File::open(&alive).unwrap();
+    let alive_file = File::open(&alive).unwrap();
     alive_file.lock().unwrap();
     share.store("new", "text");
     assert!(!leftover.exists() && alive.exists() && similar.exists());
@@ -470,11 +469,11 @@ fn a_crash_leaves_what_was_received_of_a_large_new_file() {
         let piece = share.names().into_iter().find(|name| name.starts_with('.'));
         let piece = share.file(&piece.unwrap());
         fs::copy(&piece, share.file("copy")).unwrap();
-        let noted = intended_name::read(fs::File::open(&piece).unwrap());
+        let noted = intended_name::read(File::open(&piece).unwrap());
         drop(upload);
         drop(fs::remove_file(share.file("new")));
         fs::rename(share.file("copy"), share.file(".ftp-upload.1-1.part")).unwrap();
-        let piece = fs::File::open(share.file(".ftp-upload.1-1.part")).unwrap();
+        let piece = File::open(share.file(".ftp-upload.1-1.part")).unwrap();
         if let Some(noted) = noted {
             intended_name::note(&piece, &noted);
         }
@@ -504,7 +503,7 @@ fn after_a_crash() -> Share {
     let share = Share::new();
     let leftover = share.file(".ftp-upload.1-1.part");
     fs::write(&leftover, "abc").unwrap();
-    intended_name::note(fs::File::open(leftover).unwrap(), "new".as_ref());
+    intended_name::note(File::open(leftover).unwrap(), "new".as_ref());
     share
 }
 
