@@ -1,7 +1,7 @@
 //! Sorted lists, sets and maps for what is small or rare, in little code.
 //!
-//! `slice::sort` is compiled anew for each type and each order, at some five KiB each, and `collect`
-//! sorts what becomes a set or a map. Here one sort puts indices in order for all of them.
+//! `slice::sort` is compiled anew for each type and each order, at some five KiB each, and
+//! `collect` sorts what becomes a set or a map. Here one sort puts indices in order for all.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
