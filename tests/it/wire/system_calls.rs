@@ -2,8 +2,10 @@
 //! for downloads, splice for large uploads.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use socket2::SockRef;
 use tempfile::TempDir;
 
 use crate::support::client::Client;
@@ -85,6 +87,26 @@ fn large_uploads_are_moved_by_the_kernel() {
     assert!(moved > 2 * LARGE_BYTES, "{moved} bytes: {calls:#?}");
     let pipes = calls.iter().filter(|call| call.name == "pipe2");
     assert_eq!(pipes.count(), 2, "{calls:#?}");
+}
+
+/// A pipe takes nothing from a byte on that is marked as urgent. That byte is none of the file.
+#[test]
+fn an_urgent_byte_does_not_hold_an_upload_up() {
+    let (traced, mut client) = Traced::new();
+    client.command("TYPE I", 200);
+    let part = noise(LARGE_BYTES / 2);
+    let mut data = connect(client.extended_passive());
+    client.command("STOR large", 150);
+    data.write_all(&part).expect("sent");
+    SockRef::from(&data).send_out_of_band(b"!").expect("sent");
+    data.write_all(&part).expect("sent");
+    drop(data);
+    client.expect(226);
+    let stored = fs::read(traced.server.root().join("large")).expect("the file");
+    assert!(stored == part.repeat(2), "{} bytes", stored.len());
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    assert!(calls.iter().any(|call| call.name == "splice"));
 }
 
 /// When a client has connected before its command, neither the listener nor the data connection is

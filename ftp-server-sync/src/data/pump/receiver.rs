@@ -60,6 +60,11 @@ impl Receiver {
                         };
                         return self.receive_by_buffer(stream, most);
                     }
+                    // A pipe takes no byte that the client has marked as urgent, nor those behind
+                    // it, as if this were the end. A read does; usually it finds nothing.
+                    Ok(0) | Err(Errno::AGAIN) => {
+                        return self.receive_by_buffer(stream, most.min(PAST_MARK_BYTES));
+                    }
                     filled => filled.map_err(io::Error::from),
                 };
                 let moved = moved(count)?;
@@ -163,6 +168,9 @@ fn read_protected<'a>(
 
 /// How much is read at once into the buffer in clear text.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How much is read at once where the pipe takes nothing.
+const PAST_MARK_BYTES: usize = 4096;
 
 /// One record.
 const PROTECTED_BYTES_MIN: usize = 16 * 1024;
