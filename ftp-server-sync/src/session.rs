@@ -125,6 +125,7 @@ fn serve(start: Start, poll: &mut SessionPoll) -> io::Result<bool> {
         ..
     } = poll;
     let commands = start.commands.clone();
+    let login_state = start.login_state.clone();
     // Before the connection, which has its listeners: it is dropped after them.
     let _guard = start.server.pool.end_guard(start.number);
     // Its thread's stack is smaller without it.
@@ -134,7 +135,10 @@ fn serve(start: Start, poll: &mut SessionPoll) -> io::Result<bool> {
             connection.on_command(command);
         }
         let timeout = match connection.turn(poll.registry(), Instant::now()) {
-            Turn::Closed => return Ok(!connection.leave(poll.registry())),
+            Turn::Closed => {
+                login_state.set_over();
+                return Ok(!connection.leave(poll.registry()));
+            }
             Turn::Wait(timeout) => timeout,
         };
         // The thread waits here and nowhere else while it has a client.

@@ -195,11 +195,16 @@ impl Root {
         Ok((file, metadata))
     }
 
-    /// Whether the path leads to a regular file, here or outside. One system call instead of the
-    /// three that also find out what is outside: opening the path refuses that.
+    /// Whether a regular file that is none of the server's own has this path. One system call
+    /// instead of the three that also find out what is outside: opening the path refuses that. A
+    /// link at its end is not followed, as what is outside may not answer.
     fn seems_regular(&self, path: &FtpPath) -> bool {
-        let found = rustix::fs::statat(&self.directory, relative(path), AtFlags::NO_AUTOMOUNT);
-        found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+        let flags = AtFlags::NO_AUTOMOUNT | AtFlags::SYMLINK_NOFOLLOW;
+        let found = rustix::fs::statat(&self.directory, relative(path), flags);
+        found.is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && !self.is_own(identity(&stat))
+        })
     }
 }
 

@@ -54,8 +54,8 @@ impl Sessions {
         transferring.count()
     }
 
-    /// Those that have a place, in no order. One that gives way has none, unless its client has
-    /// logged in meanwhile.
+    /// Those that have a place, in no order. One that is over has none, nor one that gives way,
+    /// unless its client has logged in meanwhile.
     pub(super) fn places(&self) -> Vec<Place> {
         let running = self.running.iter();
         let places = running.filter_map(|(&number, session)| {
@@ -65,7 +65,8 @@ impl Sessions {
                 network: session.network,
                 state,
             };
-            (!session.is_evicted || state.is_logged_in()).then_some(place)
+            let gives_way = session.is_evicted && !state.is_logged_in();
+            (!gives_way && !session.login_state.is_over()).then_some(place)
         });
         places.collect()
     }

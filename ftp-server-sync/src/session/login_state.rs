@@ -1,5 +1,5 @@
-//! What the server's main thread knows of a session: whether its client has logged in, and whether
-//! a transfer runs.
+//! What the server's main thread knows of a session: whether its client has logged in, whether a
+//! transfer runs, and whether it is over.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -20,6 +20,7 @@ pub(crate) enum LoginState {
 pub(crate) struct SharedLoginState {
     login: AtomicU8,
     has_transfer: AtomicBool,
+    is_over: AtomicBool,
 }
 
 impl LoginState {
@@ -63,6 +64,16 @@ impl SharedLoginState {
 
     pub(super) fn set_has_transfer(&self, has_transfer: bool) {
         self.has_transfer.store(has_transfer, Ordering::Relaxed);
+    }
+
+    /// Whether the client has had its last reply. The thread may not have said so yet.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// Before the connection is closed: the client may come again as soon as it sees that.
+    pub(super) fn set_over(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 

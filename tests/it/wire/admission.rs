@@ -27,6 +27,17 @@ fn one_address_gets_32_places_by_default() {
     }
 }
 
+/// Its thread may still have to say that the session is over.
+#[test]
+fn a_client_that_comes_again_at_once_has_its_place_back() {
+    let server = TestServer::in_process(&["--max-cons-per-ip", "1"]);
+    for _ in 0..500 {
+        let mut client = Client::greeted(server.address);
+        client.command("QUIT", 221);
+        client.expect_closed();
+    }
+}
+
 /// The oldest session of the address with most of them, if it has not logged in.
 #[test]
 fn a_full_server_makes_room_at_the_cost_of_those_that_never_log_in() {

@@ -99,12 +99,13 @@ fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
 /// However many clients come, those inside have descriptors for all that they can do at once.
 #[test]
 fn a_crowd_takes_no_descriptors_from_those_inside() {
-    let limit = ["prlimit", "--nofile=80"];
+    let limit = ["prlimit", "--nofile=96"];
     let setup = Setup::new().wrapped(|serve| process::prefixed(&limit, &serve));
     let server = setup.program();
     let mut inside: Vec<Client> = (0..8).map(|_| server.client()).collect();
     let crowd: Vec<_> = (0..50).map(|_| Client::connect(server.address)).collect();
-    let bytes = noise(100_000);
+    // So many that each upload has a pipe.
+    let bytes = noise(1_000_000);
     let mut uploads = Vec::new();
     for (number, client) in inside.iter_mut().enumerate() {
         let mut data = client.data();
@@ -135,7 +136,7 @@ fn a_crowd_takes_no_descriptors_from_those_inside() {
         Client::connect(server.address).reply().code == 220
     });
     let log = server.finish();
-    let warning = "the limit of 80 open files is enough for 8 clients, not for --max-cons ";
+    let warning = "the limit of 96 open files is enough for 8 clients, not for --max-cons ";
     assert!(log.contains(warning), "{log}");
 }
 

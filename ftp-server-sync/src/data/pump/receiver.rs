@@ -54,7 +54,10 @@ impl Receiver {
             Passage::Buffer { .. } => self.receive_by_buffer(stream, most),
             Passage::Pipe(pipe) => {
                 let count = match pipe.fill(stream.socket(), most) {
-                    Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {
+                    // The system cannot do it, or has no memory for it.
+                    Err(
+                        Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::NOMEM | Errno::NOBUFS,
+                    ) => {
                         self.passage = Passage::Buffer {
                             may_use_pipe: false,
                         };

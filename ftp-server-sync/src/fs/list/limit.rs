@@ -55,7 +55,7 @@ impl ListLimit {
     }
 }
 
-/// What an entry costs, in bytes: instead of 1 MiB a turn looks at 700 entries, or somewhat more
+/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 2800 entries, or somewhat more
 /// where a piece of names is read last.
 const ENTRY_COST: usize = 1500;
 
