@@ -120,12 +120,16 @@ impl Connection {
         let (requester, waker) = (self.requester(), self.waker.clone());
         let step = match self.server.pool.open(addresses, requester, waker, now) {
             Ok(opening) => {
-                if let OpenOutcome::Queued(_) = opening {
-                    info!("{} waits for a passive port: all are in use", self.name);
-                }
+                let is_queued = matches!(opening, OpenOutcome::Queued(_));
                 let limit = self.current.settings.timeouts.data_open;
                 let limit = limit.unwrap_or(CONNECT_LIMIT_DEFAULT);
-                self.data.open_passive(data, opening, limit, now)
+                let step = self.data.open_passive(data, opening, limit, now);
+                if is_queued {
+                    // Who reads the line may ask at once what the session does.
+                    self.note_doing();
+                    info!("{} waits for a passive port: all are in use", self.name);
+                }
+                step
             }
             Err(error) => DataStep::PortFailed(error),
         };

@@ -104,7 +104,7 @@ fn a_crowd_takes_no_descriptors_from_those_inside() {
     let server = setup.program();
     let mut inside: Vec<Client> = (0..8).map(|_| server.client()).collect();
     let crowd: Vec<_> = (0..50).map(|_| Client::connect(server.address)).collect();
-    // So many that each upload has a pipe.
+    // Each upload has a pipe.
     let bytes = noise(1_000_000);
     let mut uploads = Vec::new();
     for (number, client) in inside.iter_mut().enumerate() {

@@ -99,7 +99,7 @@ fn entries_are_listed_in_turns() {
     server.finish();
 }
 
-/// Between two looks at its orders a session moves 1 MiB at most.
+/// Between two looks at its orders a session moves 4 MiB at most.
 #[test]
 fn bytes_are_moved_in_turns() {
     const MIB: usize = 64;
@@ -114,7 +114,7 @@ fn bytes_are_moved_in_turns() {
         assert_eq!(drain(data), MIB << 20);
         client.expect(226);
         let looks = trace.end_with_any();
-        assert!(looks >= MIB, "{looks} looks");
+        assert!(looks >= MIB / 4, "{looks} looks");
     }
     server.finish();
 }

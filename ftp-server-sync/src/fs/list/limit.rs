@@ -55,9 +55,9 @@ impl ListLimit {
     }
 }
 
-/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 2800 entries, or somewhat more
+/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 700 entries, or somewhat more
 /// where a piece of names is read last.
-const ENTRY_COST: usize = 1500;
+const ENTRY_COST: usize = 6000;
 
 /// Looks at the clock cost a tenth of what an entry costs that the system has in memory.
 const ENTRIES_PER_LOOK: usize = 8;
