@@ -236,8 +236,10 @@ fn two_files_on_a_full_disk_have_a_line_each() {
     server.log_with(&format!("INFO  --xferlog {} can be", transfers.display()));
     client.command("NOOP", 200);
     server.log_with("INFO  --log-file ");
-    let written = fs::read_to_string(server.seen(&transfers)).expect("the file");
-    assert!(written.contains("/three"), "{written}");
+    wait_until("the line of the last upload", || {
+        let written = fs::read_to_string(server.seen(&transfers)).expect("the file");
+        written.contains("/three")
+    });
     let log = server.finish();
     for flag in ["--log-file", "--xferlog"] {
         let count = |text: &str| {
