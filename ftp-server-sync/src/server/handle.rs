@@ -76,7 +76,7 @@ impl Handle {
     }
 
     /// Sends a message for which the main thread need not wake up, unless it
-    /// [waits](Self::await_all) for it.
+    /// [waits](Self::await_all) for it. It is taken before the next client or order is.
     pub(super) fn send_for_later(&self, message: Message) {
         let _ = self.sender.send(message);
         // Either this thread sees that the main one waits, or that one sees the message.

@@ -81,7 +81,7 @@ const HELP: &str = "\
 cargo bench -p ftp-tests --bench loopback [-- OPTION… WORKLOAD…]
 
   --rounds N     rounds of everything; the medians are printed
-  --server PATH  this program, not the one of `cargo build --release`
+  --server PATH  the program at this absolute path, not that of `cargo build --release`
   --growth       how costs grow with the entries of a directory and the ports of the pool
   --write        also write the table into ftp-server-sync/docs/bench.md
   --quick        small amounts, one round: only to see that everything works

@@ -8,6 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::process::{self, mounting};
 use crate::support::server::{self, Program, Setup, TestServer};
@@ -35,6 +36,22 @@ impl Place {
 
     fn flags(&self) -> [String; 2] {
         ["--log-file".to_owned(), path(&self.file("log")).to_owned()]
+    }
+
+    /// A server with its log on a small disk, which is full of lines, and a client.
+    fn serve_until_full(&self, flags: &[&str]) -> (TestServer<Program>, Client) {
+        let directory = self.directory.path().to_owned();
+        let setup = Setup::new().flags(&self.flags()).flags(&["--debug"]);
+        let setup = setup.flags(flags).wrapped(|serve| {
+            let script = "mount -t tmpfs -o size=16k none \"$0\"";
+            mounting(script, &[&directory], &serve)
+        });
+        let server = setup.program();
+        let mut client = server.client();
+        for number in 0..300 {
+            client.command(format!("ALLO {number} {}", "x".repeat(200)), 501);
+        }
+        (server, client)
     }
 
     /// Waits until the log has this.
@@ -178,18 +195,7 @@ fn a_server_without_rights_says_what_the_new_file_needs() {
 #[test]
 fn a_disk_without_room_stops_no_session() {
     let place = Place::new();
-    let flags = place.flags();
-    let directory = place.directory.path().to_owned();
-    let setup = Setup::new().flags(&flags).flags(&["--debug"]);
-    let setup = setup.wrapped(|serve| {
-        let script = "mount -t tmpfs -o size=16k none \"$0\"";
-        mounting(script, &[&directory], &serve)
-    });
-    let server = setup.program();
-    let mut client = server.client();
-    for number in 0..300 {
-        client.command(format!("ALLO {number} {}", "x".repeat(200)), 501);
-    }
+    let (server, mut client) = place.serve_until_full(&[]);
     let shown =
         server.log_with(": No space left on device; lines are lost until it can be written");
     assert_eq!(
@@ -214,18 +220,8 @@ fn a_disk_without_room_stops_no_session() {
 fn two_files_on_a_full_disk_have_a_line_each() {
     let place = Place::new();
     let transfers = place.file("transfers");
-    let directory = place.directory.path().to_owned();
-    let setup = Setup::new().flags(&place.flags()).flags(&["--debug"]);
-    let setup = setup.flags(&["--xferlog", path(&transfers)]);
-    let setup = setup.wrapped(|serve| {
-        let script = "mount -t tmpfs -o size=16k none \"$0\"";
-        mounting(script, &[&directory], &serve)
-    });
-    let server = setup.program();
-    let mut client = server.client();
-    for number in 0..300 {
-        client.command(format!("ALLO {number} {}", "x".repeat(200)), 501);
-    }
+    let flags = ["--xferlog", path(&transfers)];
+    let (server, mut client) = place.serve_until_full(&flags);
     server.log_with("cannot write --log-file ");
     for name in ["one", "two"] {
         client.store(format!("STOR {name}"), "text");

@@ -30,12 +30,13 @@ impl Pipe {
         })
     }
 
-    /// Takes received bytes, `most` at most; zero at the end.
+    /// Takes received bytes, `most` at most. Zero at the end, and before a byte that is marked as
+    /// urgent.
     ///
     /// # Errors
     ///
     /// Those of reading from the socket; [`Errno::INVAL`], [`Errno::NOSYS`] and [`Errno::PERM`] if
-    /// the system cannot do it.
+    /// the system cannot do it, [`Errno::NOMEM`] and [`Errno::NOBUFS`] if it has no memory for it.
     pub(super) fn fill(&self, socket: impl AsFd, most: usize) -> Result<usize, Errno> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         splice(socket, None, &self.into, None, most.min(PIPE_BYTES), flags)
