@@ -20,14 +20,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn log_in(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Result<Self> {
-        let socket = connect(address)?;
-        socket.set_nodelay(true)?;
-        let mut client = Self {
-            control: BufReader::new(Stream::Plain(socket)),
-            tls: tls.cloned(),
-            line: Vec::new(),
-        };
-        client.expect(220)?;
+        let mut client = Self::connected(TcpStream::connect(address)?)?;
+        client.tls = tls.cloned();
         if let Some(config) = tls {
             client.command("AUTH TLS", 234)?;
             let socket = client.control.get_ref().socket().try_clone()?;
@@ -36,6 +30,19 @@ impl Client {
         }
         client.command(&format!("USER {USER}"), 331)?;
         client.command(&format!("PASS {PASSWORD}"), 230)?;
+        Ok(client)
+    }
+
+    /// A session that has been greeted.
+    pub(crate) fn connected(socket: TcpStream) -> io::Result<Self> {
+        set_deadlines(&socket)?;
+        socket.set_nodelay(true)?;
+        let mut client = Self {
+            control: BufReader::new(Stream::Plain(socket)),
+            tls: None,
+            line: Vec::new(),
+        };
+        client.expect(220)?;
         Ok(client)
     }
 
@@ -111,16 +118,16 @@ impl Client {
     fn connect_data(&self, port: Option<u16>) -> io::Result<TcpStream> {
         let mut address = self.control.get_ref().socket().peer_addr()?;
         address.set_port(port.ok_or(io::ErrorKind::InvalidData)?);
-        connect(address)
+        let socket = TcpStream::connect(address)?;
+        set_deadlines(&socket)?;
+        Ok(socket)
     }
 }
 
-/// Connects, with deadlines for all that follows.
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(address)?;
+/// For all that follows.
+fn set_deadlines(socket: &TcpStream) -> io::Result<()> {
     socket.set_read_timeout(Some(WAIT_MAX))?;
-    socket.set_write_timeout(Some(WAIT_MAX))?;
-    Ok(socket)
+    socket.set_write_timeout(Some(WAIT_MAX))
 }
 
 /// More than any step takes on a slow machine.

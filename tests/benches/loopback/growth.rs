@@ -1,12 +1,33 @@
-//! How costs grow: with the entries of a directory that is listed, and with the ports of the pool.
+//! How costs grow: with the entries of a directory that is listed, the ports of the pool, the
+//! sessions, and the addresses of clients.
 
+mod addresses;
 mod listings;
+mod picture;
 mod pool;
+mod sessions;
 
 use std::io;
 
 use crate::scale::Scale;
 use crate::server::Programs;
+
+/// What was found about one kind of size.
+struct Growth {
+    /// A table, and what it shows.
+    lines: Vec<String>,
+    curves: Vec<Curve>,
+}
+
+/// What one more costs, where there are ever more.
+struct Curve {
+    title: &'static str,
+    /// What there is more of.
+    size: &'static str,
+    unit: &'static str,
+    /// The sizes, each ten times the one before, and the costs.
+    points: Vec<(usize, f64)>,
+}
 
 /// What something of a size costs, in any unit.
 #[derive(Clone, Copy)]
@@ -15,12 +36,36 @@ struct Point {
     cost: f64,
 }
 
-/// Both tables, and whether something grows faster than its size.
-pub(crate) fn lines(programs: &Programs, scale: &Scale) -> io::Result<Vec<String>> {
-    let mut lines = listings::lines(programs, scale)?;
-    lines.push(String::new());
-    lines.extend(pool::lines(scale)?);
-    Ok(lines)
+/// All tables, whether something grows faster than its size, and a picture.
+pub(crate) fn measure(programs: &Programs, scale: &Scale) -> io::Result<(Vec<String>, String)> {
+    let all = [
+        listings::growth(programs, scale)?,
+        pool::growth(scale)?,
+        sessions::growth(programs, scale)?,
+        addresses::growth(programs, scale)?,
+    ];
+    let (mut tables, mut curves) = (Vec::new(), Vec::new());
+    for growth in all {
+        tables.push(growth.lines.join("\n"));
+        curves.extend(growth.curves);
+    }
+    Ok((
+        tables.join("\n\n").lines().map(str::to_owned).collect(),
+        picture::svg(&curves),
+    ))
+}
+
+/// A sentence on whether one more costs the same, however many there are.
+fn flat_verdict(curve: &Curve) -> String {
+    let points: Vec<Point> = curve
+        .points
+        .iter()
+        .map(|&(size, cost)| Point {
+            size,
+            cost: cost * size as f64,
+        })
+        .collect();
+    verdict(curve.title, &points)
 }
 
 /// A sentence on how the costs grow.

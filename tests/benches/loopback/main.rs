@@ -81,8 +81,11 @@ fn run(options: &Options) -> io::Result<()> {
         limit: env::current_exe()?,
     };
     let mut failures = Vec::new();
+    let mut picture = None;
     let (section, lines) = if options.growth {
-        (page::GROWTH, growth::lines(&programs, scale)?)
+        let (lines, curves) = growth::measure(&programs, scale)?;
+        picture = Some(curves);
+        (page::GROWTH, lines)
     } else {
         let bench = Bench {
             programs: &programs,
@@ -103,6 +106,7 @@ fn run(options: &Options) -> io::Result<()> {
     }
     if options.write {
         page::write(section, &text)?;
+        picture.map_or(Ok(()), |picture| page::write_picture(&picture))?;
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ cargo bench -p ftp-tests --bench loopback [-- OPTION… WORKLOAD…]
 
   --rounds N     rounds of everything; the medians are printed
   --server PATH  the program at this absolute path, not that of `cargo build --release`
-  --growth       how costs grow with the entries of a directory and the ports of the pool
+  --growth       how costs grow with entries of a directory, ports, sessions and addresses
   --write        also write the table into ftp-server-sync/docs/bench.md
   --quick        small amounts, one round: only to see that everything works
 

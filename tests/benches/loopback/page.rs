@@ -22,6 +22,12 @@ pub(crate) fn write(section: &str, lines: &[String]) -> io::Result<()> {
     fs::write(&path, format!("{before}{begin}{table}\n{end}{after}"))
 }
 
+/// Replaces the picture that the page shows.
+pub(crate) fn write_picture(svg: &str) -> io::Result<()> {
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(PICTURE), svg)
+}
+
 pub(crate) const WORKLOADS: &str = "workloads";
 pub(crate) const GROWTH: &str = "growth";
 const PAGE: &str = "../ftp-server-sync/docs/bench.md";
+const PICTURE: &str = "../ftp-server-sync/docs/growth.svg";

@@ -8,7 +8,7 @@ use std::io;
 use crate::meter::Measurement;
 use crate::processor::OneProcessor;
 use crate::scale::Scale;
-use crate::server::{Kind, Programs, Server, Start};
+use crate::server::{Kind, MANY_SESSIONS, Programs, Server, Start};
 use crate::share::Shares;
 use crate::target::Target;
 use crate::workload::Workload;
@@ -76,6 +76,7 @@ impl Bench<'_> {
             stages: workload.name == STAGED,
             certificate: workload.with_tls.then_some(&*self.shares.certificate),
             trace: None,
+            flags: MANY_SESSIONS,
         };
         let target = Target {
             server: Server::start(&start)?,

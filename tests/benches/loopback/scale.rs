@@ -23,6 +23,9 @@ pub(crate) struct Scale {
     /// The largest directory and the largest pool whose costs are compared with smaller ones.
     pub(crate) growth_entries_max: usize,
     pub(crate) growth_ports_max: u16,
+    /// The most sessions at the same time, and the most addresses of which wrong passwords come.
+    pub(crate) growth_sessions_max: usize,
+    pub(crate) growth_addresses_max: usize,
     /// Leases for one number in the table of the pool.
     pub(crate) growth_leases: u64,
 }
@@ -44,6 +47,8 @@ impl Scale {
         idle_sessions: 300,
         growth_entries_max: 1_000_000,
         growth_ports_max: 10_000,
+        growth_sessions_max: 10_000,
+        growth_addresses_max: 100_000,
         growth_leases: 200_000,
     };
 
@@ -63,6 +68,8 @@ impl Scale {
         idle_sessions: 10,
         growth_entries_max: 1000,
         growth_ports_max: 100,
+        growth_sessions_max: 10,
+        growth_addresses_max: 100,
         growth_leases: 640,
     };
 }

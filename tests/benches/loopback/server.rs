@@ -50,6 +50,8 @@ pub(crate) struct Start<'a> {
     pub(crate) certificate: Option<&'a Certificate>,
     /// strace writes its system calls into this file.
     pub(crate) trace: Option<&'a Path>,
+    /// The server has these besides.
+    pub(crate) flags: &'a [&'a str],
 }
 
 /// A running server; dropping it ends it.
@@ -165,7 +167,20 @@ impl Drop for Server {
     }
 }
 
-impl Start<'_> {
+impl<'a> Start<'a> {
+    /// Our program, for a share of its own.
+    pub(crate) fn ours(programs: &'a Programs, top: &'a Path) -> Self {
+        Self {
+            programs,
+            kind: Kind::Ours,
+            top,
+            stages: false,
+            certificate: None,
+            trace: None,
+            flags: MANY_SESSIONS,
+        }
+    }
+
     fn command(&self, address: SocketAddr) -> Command {
         let (program, arguments) = match self.kind {
             Kind::Ours => (&self.programs.ours, self.flags(address)),
@@ -196,6 +211,7 @@ impl Start<'_> {
         let mut flags: Vec<OsString> = FLAGS.iter().map(Into::into).collect();
         flags.extend(["--port".into(), port.into()]);
         flags.extend(["--directory".into(), self.top.into()]);
+        flags.extend(self.flags.iter().map(Into::into));
         if let Some(certificate) = self.certificate {
             flags.push("--tls".into());
             flags.extend(["--certfile".into(), (&certificate.chain).into()]);
@@ -226,7 +242,7 @@ fn free_address() -> io::Result<SocketAddr> {
 
 pub(crate) const USER: &str = "bench";
 pub(crate) const PASSWORD: &str = "bench";
-/// As in normal operation, but it accepts all these sessions, and writes no line for each of them.
+/// As in normal operation, but it writes no line for each session.
 const FLAGS: &[&str] = &[
     "--interface",
     "127.0.0.1",
@@ -237,15 +253,13 @@ const FLAGS: &[&str] = &[
     "--write",
     "--log-level",
     "error",
-    "--max-cons",
-    "2000",
-    "--max-cons-per-ip",
-    "2000",
     "--status-socket",
     "none",
     "--shutdown-grace",
     "0",
 ];
+/// It accepts all sessions of the workloads.
+pub(crate) const MANY_SESSIONS: &[&str] = &["--max-cons", "2000", "--max-cons-per-ip", "2000"];
 const STARTS_MAX: usize = 3;
 const START_MAX: Duration = Duration::from_secs(10);
 const START_PAUSE: Duration = Duration::from_millis(2);

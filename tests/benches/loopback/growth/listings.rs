@@ -3,12 +3,12 @@
 use std::io;
 use std::path::Path;
 
-use super::{Point, memory_verdict, verdict};
+use super::{Curve, Growth, flat_verdict, memory_verdict};
 use crate::client::Client;
 use crate::meter::{Measurement, Units};
 use crate::processor::OneProcessor;
 use crate::scale::Scale;
-use crate::server::{Kind, Programs, Server, Start};
+use crate::server::{Programs, Server, Start};
 use crate::share::{LISTED, MEMORY, add_entries, temporary};
 use crate::table::digits;
 
@@ -19,7 +19,7 @@ struct Size {
     costs: [(f64, f64); COMMANDS.len()],
 }
 
-pub(super) fn lines(programs: &Programs, scale: &Scale) -> io::Result<Vec<String>> {
+pub(super) fn growth(programs: &Programs, scale: &Scale) -> io::Result<Growth> {
     let top = temporary(Path::new(MEMORY))?;
     let mut sizes = Vec::new();
     let (mut made, mut entries) = (0, SMALLEST);
@@ -42,26 +42,27 @@ pub(super) fn lines(programs: &Programs, scale: &Scale) -> io::Result<Vec<String
     ];
     lines.extend(sizes.iter().map(Size::line));
     lines.push(String::new());
+    let curves = [0, 1].map(|index| Curve {
+        title: TITLES[index],
+        size: "entries",
+        unit: "µs for each",
+        points: sizes.iter().map(|size| size.point(index)).collect(),
+    });
     for (index, command) in COMMANDS.iter().enumerate() {
-        let points: Vec<Point> = sizes.iter().map(|size| size.point(index)).collect();
-        lines.push(verdict(&format!("Time of {command}"), &points));
+        lines.push(flat_verdict(&curves[index]));
         let peaks: Vec<f64> = sizes.iter().map(|size| size.costs[index].1).collect();
         lines.push(memory_verdict(&format!("Memory of {command}"), &peaks));
     }
-    Ok(lines)
+    Ok(Growth {
+        lines,
+        curves: curves.into(),
+    })
 }
 
 /// Of a server of its own: the most memory is that since its start.
 fn cost(programs: &Programs, top: &Path, command: &str, entries: usize) -> io::Result<(f64, f64)> {
     let _pinned = OneProcessor::new()?;
-    let server = Server::start(&Start {
-        programs,
-        kind: Kind::Ours,
-        top,
-        stages: false,
-        certificate: None,
-        trace: None,
-    })?;
+    let server = Server::start(&Start::ours(programs, top))?;
     let mut client = Client::log_in(server.address, None)?;
     client.prepare()?;
     client.command(&format!("CWD {LISTED}"), 250)?;
@@ -90,15 +91,13 @@ impl Size {
         )
     }
 
-    fn point(&self, command: usize) -> Point {
-        Point {
-            size: self.entries,
-            cost: self.costs[command].0 * self.entries as f64,
-        }
+    fn point(&self, command: usize) -> (usize, f64) {
+        (self.entries, self.costs[command].0)
     }
 }
 
 const COMMANDS: [&str; 2] = ["LIST", "MLSD"];
+const TITLES: [&str; 2] = ["Time of LIST", "Time of MLSD"];
 const SMALLEST: usize = 10;
 /// About how many entries are listed for one number.
 const ENTRIES_MEASURED: usize = 200_000;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ftp_server_sync::LeaseBench;
 
-use super::{Point, memory_verdict, verdict};
+use super::{Curve, Growth, Point, memory_verdict, verdict};
 use crate::scale::Scale;
 use crate::table::digits;
 
@@ -19,7 +19,7 @@ struct Cost {
     added_kib: f64,
 }
 
-pub(super) fn lines(scale: &Scale) -> io::Result<Vec<String>> {
+pub(super) fn growth(scale: &Scale) -> io::Result<Growth> {
     let mut costs = Vec::new();
     for ports in SIZES
         .into_iter()
@@ -58,7 +58,20 @@ pub(super) fn lines(scale: &Scale) -> io::Result<Vec<String>> {
     ));
     let added: Vec<f64> = costs.iter().map(|cost| cost.added_kib).collect();
     lines.push(memory_verdict("Memory that leases leave behind", &added));
-    Ok(lines)
+    let curve = |title, of: fn(&Cost) -> f64| Curve {
+        title,
+        size: "ports",
+        unit: "ns",
+        points: costs
+            .iter()
+            .map(|cost| (cost.ports.into(), of(cost)))
+            .collect(),
+    };
+    let curves = vec![
+        curve("A lease, ports free", |cost| cost.free),
+        curve("A lease, ports held by others", |cost| cost.held),
+    ];
+    Ok(Growth { lines, curves })
 }
 
 fn cost(ports: u16, leases: u64) -> io::Result<Cost> {
