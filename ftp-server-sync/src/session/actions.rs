@@ -116,7 +116,7 @@ impl Connection {
 
     #[inline(never)]
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
-        let addresses = self.current.listen_addresses(self.session.endpoints());
+        let addresses = (self.current).listen_addresses(self.own, self.session.endpoints());
         let (requester, waker) = (self.requester(), self.waker.clone());
         let step = match self.server.pool.open(addresses, requester, waker, now) {
             Ok(opening) => {
