@@ -221,7 +221,7 @@ impl Server {
         }
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
-        let descriptors = DescriptorLimit::raise(settings.limits.connections_max);
+        let descriptors = DescriptorLimit::raise(&settings);
         let current = Current::new(settings, share, interfaces, addresses.known(), identity);
         Ok(Self {
             poll,

@@ -26,6 +26,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::listing::Pattern;
@@ -134,7 +135,7 @@ pub struct Settings {
     /// its data connections, IPv4 as such.
     pub trusted_gateways: Vec<IpNet>,
     /// Where balancers are, IPv4 as such: their connections begin with a PROXY header.
-    pub proxy_protocol: Vec<IpNet>,
+    pub proxy_protocol: Arc<[IpNet]>,
     /// TLS; `None`: all connections are in clear text.
     pub tls: Option<TlsSettings>,
     /// The addresses that are served.

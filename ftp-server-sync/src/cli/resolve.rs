@@ -84,7 +84,7 @@ pub(super) fn settings(
         outer_port: flags.outer_port,
         port_mapping,
         trusted_gateways: flags.trust_gateway,
-        proxy_protocol: flags.proxy_protocol,
+        proxy_protocol: flags.proxy_protocol.into(),
         access: AccessRules {
             allowed: flags.allow,
             denied: flags.deny,

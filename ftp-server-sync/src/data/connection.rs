@@ -373,10 +373,16 @@ impl DataConnection {
                     None => port.watch_from(),
                     Some(start) => start.due(port),
                 };
-                [more, start, port.yield_deadline(), port.release_due()]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                [
+                    more,
+                    start,
+                    port.yield_deadline(),
+                    port.release_due(),
+                    port.header_due(),
+                ]
+                .into_iter()
+                .flatten()
+                .min()
             }
             State::Handshaking(attempt) | State::Open(attempt) => attempt.port_due(),
         };

@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::stream::Stream;
+use crate::net::proxy_header::{HeaderRead, read_header};
 use crate::net::socket;
 use crate::tls::TlsStream;
 
@@ -97,6 +98,21 @@ impl DataStream {
         }
     }
 
+    /// Looks for the PROXY header, if something may have come.
+    pub(super) fn read_header(&mut self) -> HeaderRead {
+        if !self.ready {
+            return HeaderRead::Pending;
+        }
+        let read = read_header(self.stream.socket(), false);
+        self.ready = read != HeaderRead::Pending;
+        read
+    }
+
+    /// The client that the header names.
+    pub(super) fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer = peer;
+    }
+
     pub(super) fn peer(&self) -> IpAddr {
         self.peer.ip()
     }
@@ -115,6 +131,16 @@ impl DataStream {
 
     pub(super) fn into_stream(self) -> Stream {
         self.stream
+    }
+
+    /// The socket, for the poll of another session.
+    pub(super) fn into_socket(mut self, registry: Option<&Registry>) -> TcpStream {
+        if self.registered
+            && let Some(registry) = registry
+        {
+            let _ = registry.deregister(self.stream.socket());
+        }
+        self.stream.into_socket()
     }
 
     /// Records an event of the poll, if it is for this connection.

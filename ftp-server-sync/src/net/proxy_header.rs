@@ -96,6 +96,10 @@ impl fmt::Display for HeaderFailure {
     }
 }
 
+/// What to do about a connection without a header.
+pub(crate) const HEADER_REMEDY: &str = "--proxy-protocol has this address; have the balancer there \
+    send the PROXY protocol (send-proxy-v2), or remove the address from the flag";
+
 /// How long a connection may take for its header: long enough for segments that are lost.
 pub(crate) const HEADER_TIME: Duration = Duration::from_secs(10);
 

@@ -14,8 +14,11 @@ use mio::{Interest, Registry, Token};
 
 use super::listeners::Accepted;
 use crate::logging::repeated::{Event, RepeatedEvents};
-use crate::net::proxy_header::{HEADER_TIME, HeaderFailure, HeaderRead, read_header};
+use crate::net::proxy_header::{
+    HEADER_REMEDY, HEADER_TIME, HeaderFailure, HeaderRead, read_header,
+};
 use crate::session::Proxied;
+use crate::settings::Settings;
 
 /// The connections that wait, oldest first.
 #[derive(Debug, Default)]
@@ -110,6 +113,15 @@ impl AwaitedHeaders {
         }
     }
 
+    /// How many may wait.
+    pub(super) fn waiting_max(settings: &Settings) -> usize {
+        if settings.proxy_protocol.is_empty() {
+            0
+        } else {
+            WAITING_MAX
+        }
+    }
+
     /// When to call [`expire`](Self::expire).
     pub(super) fn due(&self) -> Option<Instant> {
         self.waiting.front().map(|oldest| oldest.due)
@@ -162,11 +174,8 @@ impl FailureLog<'_> {
             return debug!("a connection from {address} {failure}");
         }
         let event = Event::new(NO_HEADER, Level::Warn).by(address);
-        let line = format_args!(
-            "closed a connection from {address}, which {failure}: --proxy-protocol has this \
-             address; have the balancer there send the PROXY protocol (send-proxy-v2), or remove \
-             the address from the flag"
-        );
+        let line =
+            format_args!("closed a connection from {address}, which {failure}: {HEADER_REMEDY}");
         self.events.on_event(event, self.now, line);
     }
 

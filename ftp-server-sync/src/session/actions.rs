@@ -147,6 +147,7 @@ impl Connection {
             session: self.name.number(),
             allowed_peers,
             is_local,
+            balancers: self.current.settings.proxy_protocol.clone(),
         }
     }
 

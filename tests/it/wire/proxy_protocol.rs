@@ -1,19 +1,19 @@
 //! `--proxy-protocol`: a balancer's connections begin with a header that names the client.
 
+mod data;
 mod headers;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use rustls::version::TLS13;
 use tempfile::TempDir;
 
 use crate::support::client::Client;
 use crate::support::client_program::path;
+use crate::support::data::{accept, active_listener, read_all};
 use crate::support::log;
-use crate::support::server::{
-    InProcess, PASSWORD, SecureServer, Setup, TestServer, USER, own_address,
-};
+use crate::support::server::{InProcess, SecureServer, Setup, TestServer, USER, own_address};
 use crate::support::wait::wait_until;
 use headers::{local, unix, v1, v2, v2_with};
 
@@ -25,11 +25,15 @@ pub(super) struct Balanced {
 
 impl Balanced {
     pub(super) fn new(flags: &[&str]) -> Self {
+        Self::from_setup(Setup::new().flags(flags))
+    }
+
+    pub(super) fn from_setup(setup: Setup<'_>) -> Self {
         let balancer = own_address();
         let network = balancer.to_string();
-        let setup = Setup::new().flags(&["--proxy-protocol", &network]);
+        let setup = setup.flags(&["--proxy-protocol", &network]);
         Self {
-            server: setup.flags(flags).in_process(),
+            server: setup.in_process(),
             balancer,
         }
     }
@@ -147,7 +151,7 @@ fn clients_elsewhere_send_no_header() {
         let is_first = header.starts_with(b"PROXY");
         assert_eq!(log::lines_with(&expected).len(), usize::from(is_first));
     }
-    // One that has logged in is nobody's scanner.
+    // One that has logged in is no scanner.
     let mut client = balanced.server.client();
     client.send_bytes(v1(CLIENT, DIALLED));
     client.expect(500);
@@ -317,9 +321,15 @@ fn active_mode_does_not_go_through_the_balancer() {
     let balanced = Balanced::new(&[]);
     balanced.server.write("file", "text");
     let mut client = balanced.client(v2("127.0.0.1:40000", DIALLED));
-    assert_eq!(client.fetch_active("RETR file").0, b"text");
+    let (listener, command) = active_listener();
+    client.command(command, 200);
+    client.command("RETR file", 150);
+    let (mut data, from) = accept(&listener);
+    assert_eq!(read_all(&mut data), b"text");
+    assert_eq!(from.ip(), balanced.server.address.ip());
+    client.expect(226);
     let mut client = balanced.client(v2(CLIENT, DIALLED));
-    client.command("PORT 127,0,0,1,200,0", 500);
+    client.command("PORT 127,0,0,1,200,0", 501);
 }
 
 #[test]

@@ -26,3 +26,40 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         as_in_flag(balancers)
     ))]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::golden::settings;
+
+    #[track_caller]
+    fn check(flags: &str, severity: Severity, start: &str) {
+        let found = findings(&settings(&format!("-d / {flags}")));
+        let [finding] = &found[..] else {
+            panic!("{flags}: {found:?}");
+        };
+        assert_eq!(finding.severity, severity, "{flags}");
+        assert!(finding.text.starts_with(start), "{}", finding.text);
+    }
+
+    #[test]
+    fn balancers_are_named() {
+        assert_eq!(findings(&settings("-d /")), []);
+        check(
+            "--proxy-protocol 192.0.2.5,fd00::/64",
+            Severity::Note,
+            "--proxy-protocol 192.0.2.5,fd00::/64: connections from there must begin with a PROXY",
+        );
+    }
+
+    #[test]
+    fn a_network_of_all_addresses_is_a_risk() {
+        for network in ["0.0.0.0/0", "::/0"] {
+            check(
+                &format!("--proxy-protocol 192.0.2.5 --proxy-protocol {network}"),
+                Severity::Risk,
+                &format!("--proxy-protocol {network} trusts every address"),
+            );
+        }
+    }
+}

@@ -12,7 +12,7 @@ use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParsedHeader {
-    /// The beginning of a header, which has at least so many bytes.
+    /// The beginning of a header, which has at least this number of bytes.
     Incomplete(usize),
     /// A header of this length in bytes; `None`: the connection is the balancer's own, such as a
     /// health check.
