@@ -7,6 +7,7 @@ mod announced_port;
 pub(crate) mod ascii_restart;
 mod candidates;
 pub(crate) mod connection;
+mod data_headers;
 mod data_stream;
 mod lingering;
 pub(crate) mod pump;

@@ -10,6 +10,7 @@ pub(crate) mod order;
 pub(crate) mod passed_sockets;
 pub(crate) mod port_probe;
 pub(crate) mod port_range;
+pub(crate) mod proxy_header;
 pub(crate) mod reach;
 pub(crate) mod routes;
 pub(crate) mod socket;

@@ -3,6 +3,7 @@
 mod accept;
 mod accept_failures;
 mod admission;
+mod awaited_headers;
 mod certificate;
 mod changed_files;
 mod fd_limit;
@@ -70,6 +71,7 @@ pub use service_manager::ServiceManager;
 
 use accept_failures::AcceptFailures;
 use admission::LoginDelays;
+use awaited_headers::{AwaitedHeaders, FailureLog};
 use fd_limit::DescriptorLimit;
 use file_looks::FileLooks;
 use handle::Message;
@@ -101,6 +103,7 @@ pub struct Server {
     poll: Poll,
     events: Events,
     listeners: Listeners,
+    headers: AwaitedHeaders,
     state: Arc<ServerState>,
     sessions: Sessions,
     messages: Receiver<Message>,
@@ -218,12 +221,13 @@ impl Server {
         }
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
-        let descriptors = DescriptorLimit::raise(settings.limits.connections_max);
+        let descriptors = DescriptorLimit::raise(&settings);
         let current = Current::new(settings, share, interfaces, addresses.known(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
+            headers: AwaitedHeaders::default(),
             state: ServerState::new(pool, current, events.into(), transfer_log).into(),
             sessions: Sessions::new(handle.clone()),
             messages,
@@ -318,6 +322,7 @@ impl Server {
         self.start_showing();
         loop {
             self.read_messages();
+            self.update_headers(Instant::now());
             self.serve_single_client(Instant::now());
             self.inform_service_manager(Instant::now());
             if self.is_over() {
@@ -359,6 +364,7 @@ impl Server {
         let due = [
             shutdown,
             self.accept_failures.pause_end(),
+            self.headers.due(),
             self.state.events.due(),
             self.addresses.next_wake(),
             self.debounce.next_look(),
@@ -382,6 +388,13 @@ impl Server {
                 WAKER => {}
                 SIGNALS => signalled = true,
                 INTERFACES => interfaces_changed = true,
+                token if AwaitedHeaders::is_own(token) => {
+                    let log = FailureLog {
+                        events: &self.state.events,
+                        now: Instant::now(),
+                    };
+                    self.headers.on_event(event, self.poll.registry(), &log);
+                }
                 token => self.listeners.on_event(token),
             }
         }

@@ -55,7 +55,7 @@ pub(crate) use command::{SentCommands, SessionCommand};
 pub(crate) use hook_queue::{HookQueue, HookRun};
 pub(crate) use login_state::{LoginState, SharedLoginState};
 pub(crate) use server_state::{Current, ServerState};
-pub(crate) use start::Start;
+pub(crate) use start::{Proxied, Start};
 
 /// Where the thread of a session waits, and the waker that interrupts it. One session after the
 /// other can use it.

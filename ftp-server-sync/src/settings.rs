@@ -17,6 +17,7 @@ mod port_mapping;
 mod run_as;
 mod sandbox;
 mod status_socket;
+mod transfer_log;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -25,6 +26,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::listing::Pattern;
@@ -65,6 +67,7 @@ pub use port_mapping::{MappingProtocol, PortMapping};
 pub use run_as::RunAs;
 pub use status_socket::StatusSocketPlace;
 pub(crate) use status_socket::is_status_socket;
+pub use transfer_log::TransferLogSettings;
 pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
@@ -131,6 +134,8 @@ pub struct Settings {
     /// The networks of gateways that may replace the client's address on its control connection or
     /// its data connections, IPv4 as such.
     pub trusted_gateways: Vec<IpNet>,
+    /// Where balancers are, IPv4 as such: their connections begin with a PROXY header.
+    pub proxy_protocol: Arc<[IpNet]>,
     /// TLS; `None`: all connections are in clear text.
     pub tls: Option<TlsSettings>,
     /// The addresses that are served.
@@ -170,15 +175,6 @@ pub struct Settings {
     pub log: LogSettings,
     /// The file for a line about each file that is sent, received or removed; `None`: none.
     pub transfer_log: Option<TransferLogSettings>,
-}
-
-/// The file that `xferlog(5)` describes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransferLogSettings {
-    /// By absolute path.
-    pub file: PathBuf,
-    /// The time zone of its lines.
-    pub zone: LocalTime,
 }
 
 /// TLS (RFC 4217): the certificates, and what is required of clients.

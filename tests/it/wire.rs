@@ -41,6 +41,7 @@ mod notify;
 mod old_kernels;
 mod pool;
 mod probe;
+mod proxy_protocol;
 mod rates;
 mod reload;
 mod rfc;

@@ -156,6 +156,10 @@ pub(super) struct Flags {
     /// elsewhere; give addresses or networks; may be repeated
     #[argh(option, arg_name = "NET[,...]", from_str_fn(values::gateway))]
     pub(super) trust_gateway: Vec<IpNet>,
+    /// the balancers before this server, by address or network: each of their connections must
+    /// begin with a header of the PROXY protocol, which names the client; may be repeated
+    #[argh(option, arg_name = "NET[,...]", from_str_fn(values::gateway))]
+    pub(super) proxy_protocol: Vec<IpNet>,
     /// offer TLS (FTPS); without --certfile, the server makes its own certificate and stores it
     #[argh(switch)]
     pub(super) tls: bool,

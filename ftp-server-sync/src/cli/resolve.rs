@@ -45,6 +45,7 @@ pub(super) fn settings(
         keys(&flags.masquerade_address_map),
     )?;
     given.refuse_repeated("--masquerade-client", keys(&flags.masquerade_client))?;
+    given.refuse_repeated("--proxy-protocol", flags.proxy_protocol.iter())?;
     check_access(&flags, given)?;
     let run_as = run_as(&flags, given)?;
     let settings = Settings {
@@ -83,6 +84,7 @@ pub(super) fn settings(
         outer_port: flags.outer_port,
         port_mapping,
         trusted_gateways: flags.trust_gateway,
+        proxy_protocol: flags.proxy_protocol.into(),
         access: AccessRules {
             allowed: flags.allow,
             denied: flags.deny,

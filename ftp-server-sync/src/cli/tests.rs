@@ -170,6 +170,7 @@ fn with_every_flag() -> Settings {
          --local-networks 10.0.0.0/8,fd00::/8 --local-networks 192.168.0.1 \
          --masquerade-client 10.10.0.0/16=ftp.home.example --masquerade-refresh 5 \
          --trust-gateway 172.17.0.1,172.19.0.0/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
+         --proxy-protocol 192.0.2.5,fd00::/64 --proxy-protocol ::ffff:192.0.2.6 \
          --outer-port 2100 --outer-ports 50000-50009 \
          --port-mapping nat-pmp --port-mapping-interface eth1 --port-mapping-anonymous \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
@@ -277,6 +278,8 @@ fn flags_of_ports_and_networks_have_an_effect() {
             network("fd00::1/128"),
         ]
     );
+    let balancers = ["192.0.2.5/32", "fd00::/64", "192.0.2.6/32"];
+    assert_eq!(settings.proxy_protocol[..], balancers.map(network));
     let interfaces = Interfaces {
         gateways: vec![address("::ffff:10.0.0.254")],
         ..Interfaces::default()

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use ftp_proto::canonical;
@@ -13,12 +13,14 @@ use log::{Level, debug};
 use mio::{Registry, Token};
 
 use super::candidates::{Candidates, LOOK_WINDOW};
+use super::data_headers::{DataHeaders, NamedConnection};
 use super::data_stream::DataStream;
 use super::strangers::Strangers;
 use super::tokens::{LISTENER, Tokens};
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
-use crate::passive::{IncomingConnection, LeaseEnd, PassiveListener};
+use crate::net::proxy_header::{HEADER_REMEDY, HeaderFailure};
+use crate::passive::{Arrival, IncomingConnection, LeaseEnd, PassiveListener};
 
 /// A passive port and the connections that may be the client's data connection.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(super) struct AnnouncedPort {
     /// Connections may wait to be accepted.
     may_have_more: bool,
     pub(super) candidates: Candidates,
+    headers: DataHeaders,
     pub(super) strangers: Strangers,
 }
 
@@ -70,6 +73,7 @@ impl AnnouncedPort {
             is_registered: false,
             may_have_more: false,
             candidates: Candidates::default(),
+            headers: DataHeaders::default(),
             strangers: Strangers::default(),
         }
     }
@@ -104,6 +108,7 @@ impl AnnouncedPort {
     pub(super) fn on_event(&mut self, token: Token) {
         self.may_have_more |= token == LISTENER;
         self.candidates.on_event(token);
+        self.headers.on_event(token);
     }
 
     /// Another session may have accepted a connection for this one.
@@ -128,11 +133,11 @@ impl AnnouncedPort {
         if self.watch_from().is_some_and(|from| from <= now) {
             self.register(registry)?;
         }
+        self.read_headers(now);
         if self.may_have_more() {
-            self.accept(tokens, now)
-        } else {
-            Ok(())
+            self.accept(tokens, now)?;
         }
+        self.headers.register(registry)
     }
 
     /// Has the poll report connections. One may have come until now.
@@ -155,6 +160,7 @@ impl AnnouncedPort {
         tokens: &mut Tokens,
         now: Instant,
     ) -> io::Result<()> {
+        self.read_headers(now);
         self.candidates.look();
         for _ in 0..LOOK_ACCEPTS_MAX {
             let is_enough =
@@ -187,37 +193,97 @@ impl AnnouncedPort {
         let incoming = listener.accept()?;
         self.may_have_more = incoming.is_some();
         match incoming {
-            Some(IncomingConnection::Own(stream, peer)) => {
-                let stream = DataStream::accepted(stream, peer, tokens.next());
-                let peer = peer.ip();
-                if !self.candidates.add(stream, now) {
-                    debug!(
-                        "{} closed a connection from {peer} to passive port {}: it has enough",
-                        self.context.name, self.number
-                    );
+            Some(IncomingConnection::Own(arrival)) => {
+                let Arrival {
+                    stream,
+                    from,
+                    has_header,
+                } = arrival;
+                let stream = DataStream::accepted(stream, from, tokens.next());
+                if has_header {
+                    let displaced = self.headers.add(stream, now);
+                    displaced
+                        .into_iter()
+                        .for_each(|named| self.on_named(named, now));
+                    self.read_headers(now);
+                } else {
+                    self.add_candidate(stream, now);
                 }
             }
-            Some(IncomingConnection::HandedOver(address)) => {
+            Some(other) => self.on_foreign(other, now),
+            None => {}
+        }
+        Ok(self.may_have_more)
+    }
+
+    /// Reads the headers that have come.
+    fn read_headers(&mut self, now: Instant) {
+        while let Some(named) = self.headers.next(now) {
+            self.on_named(named, now);
+        }
+    }
+
+    /// A header says whose a connection is, or never will.
+    fn on_named(&mut self, named: NamedConnection, now: Instant) {
+        let stream = match named {
+            NamedConnection::Failed(balancer, failure) => {
+                return self.log_headless(balancer.ip().to_canonical(), failure, now);
+            }
+            NamedConnection::Complete(stream) => stream,
+        };
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        if listener.is_own(stream.peer()) {
+            return self.add_candidate(stream, now);
+        }
+        let judged = listener.judge(Arrival {
+            from: stream.peer_address(),
+            stream: self.headers.into_socket(stream),
+            has_header: false,
+        });
+        self.on_foreign(judged, now);
+    }
+
+    fn add_candidate(&mut self, stream: DataStream, now: Instant) {
+        let peer = stream.peer();
+        if !self.candidates.add(stream, now) {
+            debug!(
+                "{} closed a connection from {peer} to passive port {}: it has enough",
+                self.context.name, self.number
+            );
+        }
+    }
+
+    /// A connection is not for this session.
+    fn on_foreign(&mut self, incoming: IncomingConnection, now: Instant) {
+        match incoming {
+            IncomingConnection::Own(_) => {}
+            IncomingConnection::HandedOver(address) => {
                 debug!(
                     "{} handed the data connection from {} to its session",
                     self.context.name,
                     address.ip()
                 );
             }
-            Some(IncomingConnection::Rejected(address)) => {
+            IncomingConnection::Rejected(address) => {
                 self.strangers.on_rejected(address.ip());
                 self.log_rejected(canonical(address), now);
             }
-            None => {}
         }
-        Ok(self.may_have_more)
     }
 
     /// Gives the port back; the candidates stay.
     pub(super) fn release(&mut self, end: LeaseEnd) {
         if let Some(listener) = self.listener.take() {
+            self.headers.leave_to_others(&listener);
             listener.close(end);
         }
+    }
+
+    /// When a connection has waited too long for its header.
+    pub(super) fn header_due(&self) -> Option<Instant> {
+        self.headers.due()
     }
 
     pub(super) fn is_released(&self) -> bool {
@@ -272,6 +338,20 @@ impl AnnouncedPort {
         }
     }
 
+    fn log_headless(&self, balancer: IpAddr, failure: HeaderFailure, now: Instant) {
+        let LogContext { name, events } = &self.context;
+        let port = self.number;
+        if failure == HeaderFailure::Empty {
+            return debug!("{name} a connection from {balancer} to passive port {port} {failure}");
+        }
+        let event = Event::new(NO_HEADER, Level::Warn).by(balancer);
+        let line = format_args!(
+            "{name} closed a connection from {balancer} to passive port {port}, which {failure}: \
+             {HEADER_REMEDY}"
+        );
+        events.on_event(event, now, line);
+    }
+
     fn log_rejected(&self, address: SocketAddr, now: Instant) {
         let event = Event::new(STRANGERS, Level::Info).by(address.ip());
         let LogContext { name, events } = &self.context;
@@ -286,6 +366,9 @@ impl AnnouncedPort {
         );
     }
 }
+
+/// The kind of connections without a header.
+const NO_HEADER: &str = "data connections of --proxy-protocol without a valid header";
 
 /// The kind of connections that no session waits for.
 const STRANGERS: &str = "connections of strangers to passive ports";

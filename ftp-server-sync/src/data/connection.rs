@@ -19,7 +19,7 @@ use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use ftp_proto::{DataId, Endpoints, TransferError};
+use ftp_proto::{DataId, TransferError};
 use mio::{Registry, Token};
 
 use super::announced_port::AnnouncedPort;
@@ -177,7 +177,8 @@ impl DataConnection {
         }
     }
 
-    /// A transfer starts with a connection to `target`.
+    /// A transfer starts with a connection to `target`. `own`: the local address of the control
+    /// connection.
     ///
     /// # Errors
     ///
@@ -185,14 +186,14 @@ impl DataConnection {
     pub(crate) fn start_active(
         &mut self,
         id: DataId,
-        endpoints: &Endpoints,
+        own: SocketAddr,
         target: SocketAddr,
         sender: FirstSender,
         protection: Option<Protection>,
         now: Instant,
     ) -> io::Result<()> {
         self.id = Some(id);
-        let stream = DataStream::connect(endpoints, target, self.tokens.next())?;
+        let stream = DataStream::connect(own, target, self.tokens.next())?;
         let start = Start::new(sender, protection, now);
         self.state = State::Connecting { stream, start };
         Ok(())
@@ -372,10 +373,16 @@ impl DataConnection {
                     None => port.watch_from(),
                     Some(start) => start.due(port),
                 };
-                [more, start, port.yield_deadline(), port.release_due()]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                [
+                    more,
+                    start,
+                    port.yield_deadline(),
+                    port.release_due(),
+                    port.header_due(),
+                ]
+                .into_iter()
+                .flatten()
+                .min()
             }
             State::Handshaking(attempt) | State::Open(attempt) => attempt.port_due(),
         };

@@ -1,14 +1,14 @@
 //! The socket of one data connection, and its place in the session's poll.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ftp_proto::Endpoints;
 use log::debug;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::stream::Stream;
+use crate::net::proxy_header::{HeaderRead, read_header};
 use crate::net::socket;
 use crate::tls::TlsStream;
 
@@ -49,13 +49,17 @@ impl DataStream {
     }
 
     /// Begins to connect to `target` from the control connection's own local address: from the port
-    /// below the control port if that is free (RFC 959, section 5.2), else from any port.
-    pub(super) fn connect(
-        endpoints: &Endpoints,
-        target: SocketAddr,
-        token: Token,
-    ) -> io::Result<Self> {
-        let mut local = endpoints.local();
+    /// below the control port if that is free (RFC 959, section 5.2), else from any port. Behind a
+    /// balancer the control connection may be of another family than the client: then the system
+    /// chooses the address.
+    pub(super) fn connect(own: SocketAddr, target: SocketAddr, token: Token) -> io::Result<Self> {
+        let mut local = own;
+        if local.is_ipv4() != target.is_ipv4() {
+            local.set_ip(match target {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            });
+        }
         local.set_port(local.port().saturating_sub(1));
         let socket = socket::connect(local, target).or_else(|error| {
             debug!("active mode from {local} to {target}: {error}; trying another port");
@@ -94,6 +98,21 @@ impl DataStream {
         }
     }
 
+    /// Looks for the PROXY header, if something may have come.
+    pub(super) fn read_header(&mut self) -> HeaderRead {
+        if !self.ready {
+            return HeaderRead::Pending;
+        }
+        let read = read_header(self.stream.socket(), false);
+        self.ready = read != HeaderRead::Pending;
+        read
+    }
+
+    /// The client that the header names.
+    pub(super) fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer = peer;
+    }
+
     pub(super) fn peer(&self) -> IpAddr {
         self.peer.ip()
     }
@@ -112,6 +131,16 @@ impl DataStream {
 
     pub(super) fn into_stream(self) -> Stream {
         self.stream
+    }
+
+    /// The socket, for the poll of another session.
+    pub(super) fn into_socket(mut self, registry: Option<&Registry>) -> TcpStream {
+        if self.registered
+            && let Some(registry) = registry
+        {
+            let _ = registry.deregister(self.stream.socket());
+        }
+        self.stream.into_socket()
     }
 
     /// Records an event of the poll, if it is for this connection.

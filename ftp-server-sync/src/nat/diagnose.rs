@@ -4,6 +4,7 @@
 //! names the flag to change.
 
 pub(crate) mod addresses;
+mod balancers;
 pub(crate) mod certificate;
 mod commands;
 mod gateways;
@@ -36,6 +37,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     ));
     findings.extend(port_mapping::findings(settings, evidence));
     findings.extend(gateways::findings(settings));
+    findings.extend(balancers::findings(settings));
     findings.extend(without_netlink(evidence));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));

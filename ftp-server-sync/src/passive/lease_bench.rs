@@ -63,6 +63,7 @@ impl LeaseBench {
             session: session.into(),
             allowed_peers: AllowedPeers::only(Ipv4Addr::new(10, high, low, 1).into()),
             is_local: false,
+            balancers: Arc::default(),
         };
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 21));
         let waker = self.waker.clone();

@@ -5,11 +5,13 @@ mod shared;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ftp_proto::PeerVerdict;
 use log::info;
 use mio::event::Source;
 use mio::net::TcpListener;
@@ -23,8 +25,8 @@ use super::request::Request;
 use crate::logging::system_text::SystemText;
 use crate::net::socket::listen;
 
-pub(crate) use shared::IncomingConnection;
 pub(super) use shared::SharedListener;
+pub(crate) use shared::{Arrival, IncomingConnection};
 
 /// One session's place at a listening socket, which other sessions may share, and the lease of its
 /// port.
@@ -187,6 +189,22 @@ impl PassiveListener {
     /// The system's error from accepting a connection.
     pub(crate) fn accept(&mut self) -> io::Result<Option<IncomingConnection>> {
         self.listener.accept(self.right.request())
+    }
+
+    /// Whether a connection of a client at this address is this session's own.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        let allowed = &self.right.request().requester.allowed_peers;
+        allowed.judge(address) == PeerVerdict::Client
+    }
+
+    /// Which session a connection is for whose header has been read.
+    pub(crate) fn judge(&self, arrival: Arrival) -> IncomingConnection {
+        self.listener.judge(self.right.request(), arrival)
+    }
+
+    /// Leaves a connection whose header has not been read to another session.
+    pub(crate) fn leave_to_others(&self, arrival: Arrival) {
+        self.listener.leave_to_others(self.right.request(), arrival);
     }
 
     /// Registers the sockets, so that the poll reports connections; one that another session has

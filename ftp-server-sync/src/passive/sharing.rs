@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ftp_proto::AllowedPeers;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -20,6 +21,8 @@ pub(crate) struct Requester {
     /// The client's address is in `--local-networks`, and is not a loopback address: those count as
     /// neighbours like any others.
     pub(crate) is_local: bool,
+    /// Connections from there say in a header whose they are.
+    pub(crate) balancers: Arc<[IpNet]>,
 }
 
 impl Requester {
@@ -114,6 +117,7 @@ mod tests {
             session: 0,
             allowed_peers: AllowedPeers::only(address.parse().unwrap()),
             is_local,
+            balancers: Arc::default(),
         }
     }
 
@@ -165,6 +169,7 @@ mod tests {
                     session: 0,
                     allowed_peers,
                     is_local,
+                    balancers: Arc::default(),
                 };
                 check(&only, &exclusive, false);
                 let any = AllowedPeers::any(one);
@@ -193,6 +198,7 @@ mod tests {
                     AllowedPeers::only(address)
                 },
                 is_local,
+                balancers: Arc::default(),
             },
         )
     }

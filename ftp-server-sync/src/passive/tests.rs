@@ -108,6 +108,7 @@ fn requester(allowed_peers: AllowedPeers) -> Requester {
         session: LAST.fetch_add(1, Ordering::Relaxed) + 1,
         allowed_peers,
         is_local: false,
+        balancers: Arc::default(),
     }
 }
 
@@ -155,7 +156,7 @@ fn still_queued(opening: io::Result<OpenOutcome>) -> Ticket {
 /// Accepts the client's connection.
 fn accepted(listener: &mut PassiveListener) -> mio::net::TcpStream {
     match listener.accept().unwrap() {
-        Some(IncomingConnection::Own(stream, _)) => stream,
+        Some(IncomingConnection::Own(arrival)) => arrival.stream,
         other => panic!("{other:?}"),
     }
 }

@@ -8,6 +8,7 @@ use ftp_proto::{Reply, canonical};
 use log::Level;
 
 use super::admission::{Admission, decide};
+use super::awaited_headers::FailureLog;
 use super::listeners::Accepted;
 use super::refusals::{Crowding, refuse};
 use super::{Server, Shutdown};
@@ -16,6 +17,7 @@ use crate::logging::repeated::Event;
 use crate::logging::session_name::SessionName;
 use crate::logging::system_text::SystemText;
 use crate::net::client_network::ClientNetwork;
+use crate::net::proxy_header::needs_header;
 use crate::session::Start;
 use crate::settings::Limits;
 
@@ -33,7 +35,7 @@ impl Server {
                     let Some(accepted) = accepted else {
                         return;
                     };
-                    self.admit(accepted);
+                    self.admit_or_await_header(accepted, now);
                 }
                 Err(error) => {
                     return (self.accept_failures).on_failure(&error, &self.state.events, now);
@@ -54,11 +56,42 @@ impl Server {
         let due = client.take_due(self.addresses.have_answered(), listen, now);
         let is_waiting = client.due().is_some();
         if let Some(accepted) = due {
-            self.admit(accepted);
+            self.admit_or_await_header(accepted, now);
         }
         // A client that is refused has no session.
-        if !is_waiting && self.sessions.count() == 0 {
+        if !is_waiting && self.headers.is_empty() && self.sessions.count() == 0 {
             self.end_now();
+        }
+    }
+
+    /// A connection from a balancer waits for its PROXY header first.
+    fn admit_or_await_header(&mut self, accepted: Accepted, now: Instant) {
+        let balancers = &self.state.current().settings.proxy_protocol;
+        if !needs_header(balancers, accepted.peer.ip()) {
+            return self.admit(accepted);
+        }
+        let log = FailureLog {
+            events: &self.state.events,
+            now,
+        };
+        self.headers.add(accepted, self.poll.registry(), &log);
+        self.admit_proxied();
+    }
+
+    /// Starts the sessions of clients whose PROXY headers have come, and closes the connections
+    /// whose headers have not come in time.
+    pub(super) fn update_headers(&mut self, now: Instant) {
+        let log = FailureLog {
+            events: &self.state.events,
+            now,
+        };
+        self.headers.expire(&log);
+        self.admit_proxied();
+    }
+
+    fn admit_proxied(&mut self) {
+        while let Some(accepted) = self.headers.take_ready() {
+            self.admit(accepted);
         }
     }
 
@@ -69,6 +102,7 @@ impl Server {
             peer,
             local,
             implicit_tls,
+            proxied,
         } = accepted;
         let peer = canonical(peer);
         // Sessions that have ended make room.
@@ -91,6 +125,7 @@ impl Server {
             peer,
             local,
             implicit_tls,
+            proxied,
             commands,
             login_state,
         };

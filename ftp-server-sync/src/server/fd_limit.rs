@@ -4,19 +4,25 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::awaited_headers::AwaitedHeaders;
+use crate::settings::Settings;
+
 /// How many descriptors this process can have.
 #[derive(Debug)]
 pub(super) struct DescriptorLimit {
     /// `None`: no limit.
     reached: Option<u64>,
+    /// Those of connections that have no session yet.
+    waiting: u64,
 }
 
 impl DescriptorLimit {
-    /// Raises the soft limit, as far as the system permits, to what this number of clients needs
-    /// that transfer.
-    pub(super) fn raise(connections_max: u32) -> Self {
+    /// Raises the soft limit, as far as the system permits, to what all clients need that these
+    /// settings admit and that transfer.
+    pub(super) fn raise(settings: &Settings) -> Self {
+        let waiting = AwaitedHeaders::waiting_max(settings) as u64;
         let limit = getrlimit(Resource::Nofile);
-        let needed = needed(connections_max);
+        let needed = needed(settings.limits.connections_max) + waiting;
         let reached = limit.current.map(|current| {
             if current >= needed {
                 return current;
@@ -28,7 +34,7 @@ impl DescriptorLimit {
             };
             setrlimit(Resource::Nofile, raised).map_or(current, |()| wanted)
         });
-        Self { reached }
+        Self { reached, waiting }
     }
 
     /// The sessions that can run at the same time. One always can: if anything is missing, its
@@ -37,7 +43,7 @@ impl DescriptorLimit {
         let Some(reached) = self.reached else {
             return u32::MAX;
         };
-        let sessions = reached.saturating_sub(SERVER) / PER_SESSION;
+        let sessions = reached.saturating_sub(SERVER + self.waiting) / PER_SESSION;
         u32::try_from(sessions).unwrap_or(u32::MAX).max(1)
     }
 
@@ -72,7 +78,13 @@ mod tests {
 
     #[test]
     fn each_session_has_its_descriptors() {
-        let sessions_max = |reached| DescriptorLimit { reached }.sessions_max();
+        let sessions_max = |reached| {
+            DescriptorLimit {
+                reached,
+                waiting: 0,
+            }
+            .sessions_max()
+        };
         assert_eq!(sessions_max(Some(needed(512))), 512);
         assert_eq!(sessions_max(Some(needed(512) - 1)), 511);
         assert_eq!(sessions_max(Some(0)), 1);
@@ -82,7 +94,10 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_too_low_is_a_warning() {
-        let limit = |reached| DescriptorLimit { reached };
+        let limit = |reached| DescriptorLimit {
+            reached,
+            waiting: 0,
+        };
         assert_eq!(limit(Some(needed(8))).warning(8), None);
         assert_eq!(limit(None).warning(8), None);
         let warning = limit(Some(needed(8) - 1)).warning(8).expect("a warning");

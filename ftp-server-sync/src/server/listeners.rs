@@ -9,6 +9,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::logging::system_text::SystemText;
 use crate::net::socket::set_control_options;
+use crate::session::Proxied;
 use crate::settings::{Listen, PortRange};
 
 /// The open control sockets. Each has a token that no later one gets.
@@ -42,6 +43,8 @@ pub(super) struct Accepted {
     pub(super) local: Option<SocketAddr>,
     /// The client starts with a TLS handshake.
     pub(super) implicit_tls: bool,
+    /// `None`: it has no balancer before it.
+    pub(super) proxied: Option<Proxied>,
 }
 
 impl Listeners {
@@ -141,6 +144,7 @@ impl Listeners {
                             peer,
                             local: listener.local,
                             implicit_tls: listener.listen.implicit_tls,
+                            proxied: None,
                         }));
                     }
                     Err(error) => match error.kind() {

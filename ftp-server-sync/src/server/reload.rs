@@ -168,7 +168,7 @@ impl Server {
             .collect();
         let known = self.addresses.known();
         self.umask.set(settings.umask);
-        self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
+        self.descriptors = DescriptorLimit::raise(&settings);
         let new = Current::new(settings, share, interfaces, known, identity);
         let moved = directory_line(&old.settings, &new.settings);
         self.replace_users(new.with_homes_of(&old));

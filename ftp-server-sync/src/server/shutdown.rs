@@ -50,6 +50,7 @@ impl Server {
     /// Also that of the metrics: a server that is started in this one's place needs all of them.
     fn close_ports(&mut self) {
         self.listeners.close_all();
+        self.headers.clear();
         self.shown.metrics = None;
     }
 

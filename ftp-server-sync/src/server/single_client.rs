@@ -54,6 +54,7 @@ impl SingleClient {
             stream: connection,
             peer,
             local: Some(local),
+            proxied: None,
         })
     }
 

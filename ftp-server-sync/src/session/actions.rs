@@ -116,7 +116,7 @@ impl Connection {
 
     #[inline(never)]
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
-        let addresses = self.current.listen_addresses(self.session.endpoints());
+        let addresses = (self.current).listen_addresses(self.own, self.session.endpoints());
         let (requester, waker) = (self.requester(), self.waker.clone());
         let step = match self.server.pool.open(addresses, requester, waker, now) {
             Ok(opening) => {
@@ -147,6 +147,7 @@ impl Connection {
             session: self.name.number(),
             allowed_peers,
             is_local,
+            balancers: self.current.settings.proxy_protocol.clone(),
         }
     }
 

@@ -5,10 +5,11 @@
 //! [`ServerState`].
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::{Account, Action, Endpoints, Outcome, Output, Reply, Rights, Session, TimeoutKind};
+use ftp_proto::{Account, Action, Outcome, Output, Reply, Rights, Session, TimeoutKind};
 use log::error;
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     /// For the log.
     pub(super) name: SessionName,
     pub(super) session: Session,
+    /// The local address of the control connection.
+    pub(super) own: SocketAddr,
     pub(super) server: Arc<ServerState>,
     /// The settings in force.
     pub(super) current: Arc<Current>,
@@ -120,15 +123,16 @@ impl Connection {
         registry: &Registry,
         waker: Arc<Waker>,
     ) -> io::Result<Box<Self>> {
+        let ends = start.ends()?;
+        let endpoints = ends.endpoints;
         let Start {
             number,
             server,
             stream,
             login_state,
+            implicit_tls,
             ..
         } = start;
-        let local = start.local.map_or_else(|| stream.local_addr(), Ok)?;
-        let endpoints = Endpoints::new(local, start.peer);
         let control = Control::new(stream, registry)?;
         let now = Instant::now();
         let name = SessionName::new(number, endpoints.peer().ip());
@@ -138,13 +142,12 @@ impl Connection {
         };
         let transfers = server.transfers();
         let mut log = SessionLog::new(context.clone(), transfers, now);
-        let (local, port) = (endpoints.local(), endpoints.peer().port());
-        log.progress(format_args!("connected to {local} from port {port}"));
-        let (client, own) = (endpoints.peer(), endpoints.local());
-        let record = server.records.add(number, client, own, now);
+        log.progress(format_args!("{ends}"));
+        let (client, local) = (endpoints.peer(), endpoints.local());
+        let record = server.records.add(number, client, local, now);
         let generation = server.generation();
         let current = server.current();
-        let begin = if start.implicit_tls {
+        let begin = if implicit_tls {
             Session::with_implicit_tls
         } else {
             Session::new
@@ -152,6 +155,7 @@ impl Connection {
         Ok(Box::new(Self {
             name,
             session: begin(current.config.clone(), endpoints),
+            own: ends.own,
             server,
             generation,
             tree: SessionTree::new(current.share.clone()),

@@ -149,13 +149,12 @@ impl Connection {
         match start.connection {
             Mode::Passive => self.data.start_passive(sender, protection, now),
             Mode::Active(target) => {
-                let endpoints = self.session.endpoints();
                 if let Some(named) = start.named {
                     self.log.active_address_replaced(named, target.ip());
                 }
                 let id = start.data;
                 self.data
-                    .start_active(id, endpoints, target, sender, protection, now)
+                    .start_active(id, self.own, target, sender, protection, now)
             }
         }
     }

@@ -47,9 +47,12 @@ impl fmt::Display for ForeignClient<'_> {
                 "an HTTP request and was disconnected; no command in it was executed: this port is \
                  for FTP, so use an FTP client instead of a web browser",
             ),
-            ForeignProtocol::Proxy => f.write_str(
-                "a PROXY header and was disconnected: this server does not read PROXY headers; \
-                 switch the PROXY protocol (send-proxy) off in the load balancer",
+            ForeignProtocol::Proxy => write!(
+                f,
+                "a PROXY header and was disconnected: {} is not in --proxy-protocol; if a balancer \
+                 of yours has this address, add it there, or switch the PROXY protocol \
+                 (send-proxy) off in the balancer",
+                self.session.client()
             ),
             ForeignProtocol::Ssh => f.write_str(
                 "the beginning of SSH and was disconnected: this server has no SFTP; choose FTP \

@@ -3,7 +3,7 @@
 //! A change replaces [`Current`] as a whole. A session that holds an older one has a consistent set
 //! of settings until it takes the new one.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -179,9 +179,14 @@ impl Current {
         Self { homes, ..self }
     }
 
-    /// Where the session with these endpoints opens its passive port.
-    pub(crate) fn listen_addresses(&self, endpoints: &Endpoints) -> ListenAddresses {
-        let addresses = ListenAddresses::from(endpoints.local());
+    /// Where the session with these endpoints opens its passive port. `own`: the local address of
+    /// its control connection, which is not the one that the client sees behind a balancer.
+    pub(crate) fn listen_addresses(
+        &self,
+        own: SocketAddr,
+        endpoints: &Endpoints,
+    ) -> ListenAddresses {
+        let addresses = ListenAddresses::from(own);
         if self.announced_own.is_empty() {
             return addresses;
         }

@@ -51,6 +51,11 @@ fn the_corpus_of_routers_with_pcp_passes() {
 }
 
 #[test]
+fn the_corpus_of_proxy_headers_passes() {
+    replay("proxy_header", fuzz::proxy_header);
+}
+
+#[test]
 fn the_corpus_of_users_files_passes() {
     replay("users", fuzz::users);
 }

@@ -97,6 +97,16 @@ proptest! {
     }
 
     #[test]
+    fn proxy_headers_are_read_as_by_hand(bytes in vec(any::<u8>(), 1..300), local in any::<bool>()) {
+        fuzz::proxy_header(&bytes);
+        // A header of version 2, of the length of what follows.
+        let family = if bytes[0] & 4 == 0 { 0x11 } else { 0x21 };
+        let length = u16::to_be_bytes(bytes.len() as u16);
+        let start = [3, 0x21 - u8::from(local), family, length[0], length[1]];
+        fuzz::proxy_header(&[&start, &bytes[..]].concat());
+    }
+
+    #[test]
     fn each_entry_is_one_line(bytes in vec(any::<u8>(), 0..300)) {
         fuzz::listing(&[&[0], &bytes[..]].concat());
     }

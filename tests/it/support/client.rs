@@ -7,7 +7,7 @@
 pub(crate) mod tls;
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -135,6 +135,11 @@ impl Client {
     pub(crate) fn send_urgent(&mut self, bytes: &[u8]) {
         let sent = SockRef::from(&self.stream).send_out_of_band(bytes);
         assert_eq!(sent.expect("sending"), bytes.len());
+    }
+
+    /// Ends the sending side of the control connection.
+    pub(crate) fn end_sending(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("an end");
     }
 
     /// The next reply, which must have this code.

@@ -59,6 +59,23 @@ fn passing(serve: &Command, variables: &[(&str, &str)]) -> Command {
     command
 }
 
+#[test]
+fn clients_of_a_passed_socket_may_have_proxy_headers() {
+    let held = Held::new("127.0.0.1:0");
+    let flags = ["--proxy-protocol", "127.0.0.1"];
+    let _server = held.start(Setup::without_account().flags(&flags));
+    let mut client = Client::connect(held.address());
+    client.send_bytes("PROXY TCP4 198.51.100.7 203.0.113.5 40000 21\r\n");
+    client.expect(220);
+    client.command("USER anonymous", 331);
+    client.command("PASS x", 230);
+    let text = client.command("STAT", 211).text();
+    assert!(text.contains("Connected from 198.51.100.7."), "{text}");
+    let mut client = Client::connect(held.address());
+    client.send("NOOP");
+    client.expect_closed();
+}
+
 /// A script between the service manager and the server.
 #[test]
 fn sockets_for_the_parent_are_named_in_the_log() {

@@ -57,12 +57,12 @@ fn other_protocols_are_disconnected_and_the_log_names_the_remedy() {
     for (bytes, remedy) in [
         (
             b"PROXY TCP4 198.51.100.7 192.0.2.1 40000 21\r\n".to_vec(),
-            "switch the PROXY protocol (send-proxy) off",
+            "is not in --proxy-protocol; if a balancer of yours",
         ),
         (
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc6\x33\x64\x07\xc0\x00\x02\x01\x9c\x40\0\x15"
                 .to_vec(),
-            "switch the PROXY protocol (send-proxy) off",
+            "is not in --proxy-protocol; if a balancer of yours",
         ),
         (hello, "choose plain FTP in the client"),
         (

@@ -162,6 +162,34 @@ fn the_port_says_what_clients_begin_with() {
     assert_eq!(ended(&mut child), Some(0));
 }
 
+/// Its one client comes through a balancer.
+#[test]
+fn the_client_may_have_a_proxy_header() {
+    let inetd = Inetd::new();
+    let flags = ["--proxy-protocol", "127.0.0.1"];
+    for pieces in [1, 2] {
+        let (mut client, mut child) = inetd.connect(&flags);
+        let header = b"PROXY TCP4 198.51.100.7 203.0.113.5 40000 21\r\n";
+        let (start, rest) = header.split_at(header.len() / pieces);
+        client.send_bytes(start);
+        client.send_bytes(rest);
+        client.expect(220);
+        client.log_in();
+        let text = client.command("STAT", 211).text();
+        assert!(text.contains("Connected from 198.51.100.7."), "{text}");
+        client.command("QUIT", 221);
+        assert_eq!(ended(&mut child), Some(0));
+    }
+    // One without a header is sent away, and one that never sends it.
+    let (mut client, mut child) = inetd.connect(&flags);
+    client.send("NOOP");
+    client.expect_closed();
+    assert_eq!(ended(&mut child), Some(0));
+    let (mut client, mut child) = inetd.connect(&flags);
+    client.expect_closed();
+    assert_eq!(ended(&mut child), Some(0));
+}
+
 /// The reason stands where the log goes, which is not the connection.
 #[test]
 fn a_server_that_cannot_start_sends_its_client_away() {

@@ -18,6 +18,7 @@ use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
 use crate::locks::lock;
+use crate::net::proxy_header::needs_header;
 use crate::net::socket;
 use crate::passive::addresses::ListenAddresses;
 use crate::passive::request::Request;
@@ -43,14 +44,24 @@ struct ListeningSession {
     allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
     /// In the order in which they were accepted, at most [`HANDED_OVER_MAX`].
-    handed_over: VecDeque<(TcpStream, SocketAddr)>,
+    handed_over: VecDeque<Arrival>,
+}
+
+/// A connection to a passive port.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) stream: TcpStream,
+    /// The client, or the balancer.
+    pub(crate) from: SocketAddr,
+    /// It comes from a balancer, and its header has not been read.
+    pub(crate) has_header: bool,
 }
 
 /// A connection to a passive port, and which session it is for.
 #[derive(Debug)]
 pub(crate) enum IncomingConnection {
-    /// For the session that asked.
-    Own(TcpStream, SocketAddr),
+    /// For the session that asked, or to be asked whose it is.
+    Own(Arrival),
     /// For another session, which has it now.
     HandedOver(SocketAddr),
     /// For no session: it has been closed.
@@ -88,21 +99,46 @@ impl SharedListener {
         request: &Request,
     ) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
-        if let Some((stream, address)) = state.take(request.id) {
-            return Ok(Some(IncomingConnection::Own(stream, address)));
+        if let Some(arrival) = state.take(request.id) {
+            return Ok(Some(IncomingConnection::Own(arrival)));
         }
-        let Some((stream, address)) = state.accept()? else {
+        let Some((stream, from)) = state.accept()? else {
             return Ok(None);
         };
-        if request.requester.allowed_peers.judge(address.ip()) == PeerVerdict::Client {
-            return Ok(Some(IncomingConnection::Own(stream, address)));
-        }
-        let Some(waker) = state.hand_over(stream, address) else {
-            return Ok(Some(IncomingConnection::Rejected(address)));
+        let has_header = needs_header(&request.requester.balancers, from.ip());
+        let arrival = Arrival {
+            stream,
+            from,
+            has_header,
         };
+        if has_header {
+            return Ok(Some(IncomingConnection::Own(arrival)));
+        }
+        let (judged, waker) = state.judge(request, arrival);
         drop(state);
-        wake(&waker);
-        Ok(Some(IncomingConnection::HandedOver(address)))
+        waker.iter().for_each(wake);
+        Ok(Some(judged))
+    }
+
+    /// Which session a connection is for that comes from this address, or whose header says so.
+    pub(in crate::passive) fn judge(
+        &self,
+        request: &Request,
+        arrival: Arrival,
+    ) -> IncomingConnection {
+        let (judged, waker) = self.lock().judge(request, arrival);
+        waker.iter().for_each(wake);
+        judged
+    }
+
+    /// Leaves a connection whose header has not been read to another session.
+    pub(in crate::passive) fn leave_to_others(&self, request: &Request, arrival: Arrival) {
+        let mut state = self.lock();
+        let mut others = state.sessions.iter_mut();
+        let other = others.find(|session| session.id != request.id);
+        let waker = other.and_then(|other| other.give(arrival));
+        drop(state);
+        waker.iter().for_each(wake);
     }
 
     /// The numbers of this session's sockets, for a poll; valid until it leaves. Those that only
@@ -121,7 +157,7 @@ impl SharedListener {
 
 impl State {
     /// The next connection that another session has accepted for this one.
-    fn take(&mut self, id: u64) -> Option<(TcpStream, SocketAddr)> {
+    fn take(&mut self, id: u64) -> Option<Arrival> {
         let mut sessions = self.sessions.iter_mut();
         sessions
             .find(|session| session.id == id)?
@@ -136,7 +172,12 @@ impl State {
         wakers: &mut Vec<Arc<Waker>>,
     ) -> io::Result<()> {
         while let Some((stream, from)) = self.accept()? {
-            wakers.extend(self.hand_over(stream, from));
+            let has_header = needs_header(&request.requester.balancers, from.ip());
+            wakers.extend(self.hand_over(Arrival {
+                stream,
+                from,
+                has_header,
+            }));
         }
         let opened = self.open(request, listen);
         if opened.is_ok() {
@@ -216,19 +257,43 @@ impl State {
         Ok(None)
     }
 
-    /// Gives the connection to the session that allows its address, and returns that session's
-    /// waker. A session that does not accept its connections gets a few and no more.
-    fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
+    /// Gives the connection to the session that allows its address, or to one that reads its
+    /// header, and returns that session's waker.
+    fn hand_over(&mut self, arrival: Arrival) -> Option<Arc<Waker>> {
+        let from = arrival.from.ip();
         let mut sessions = self.sessions.iter_mut();
-        let is_for = |session: &&mut ListeningSession| {
-            session.allowed_peers.judge(from.ip()) == PeerVerdict::Client
-        };
-        let session = sessions.find(is_for)?;
-        if session.handed_over.len() >= HANDED_OVER_MAX {
+        let session = sessions.find(|session| {
+            arrival.has_header || session.allowed_peers.judge(from) == PeerVerdict::Client
+        })?;
+        session.give(arrival)
+    }
+
+    /// The session that a connection is for, and its waker if it is another one.
+    fn judge(
+        &mut self,
+        request: &Request,
+        arrival: Arrival,
+    ) -> (IncomingConnection, Option<Arc<Waker>>) {
+        let from = arrival.from;
+        if request.requester.allowed_peers.judge(from.ip()) == PeerVerdict::Client {
+            return (IncomingConnection::Own(arrival), None);
+        }
+        match self.hand_over(arrival) {
+            Some(waker) => (IncomingConnection::HandedOver(from), Some(waker)),
+            None => (IncomingConnection::Rejected(from), None),
+        }
+    }
+}
+
+impl ListeningSession {
+    /// Gives it a connection, and returns its waker. A session that does not accept its connections
+    /// gets a few and no more.
+    fn give(&mut self, arrival: Arrival) -> Option<Arc<Waker>> {
+        if self.handed_over.len() >= HANDED_OVER_MAX {
             return None;
         }
-        session.handed_over.push_back((stream, from));
-        Some(session.waker.clone())
+        self.handed_over.push_back(arrival);
+        Some(self.waker.clone())
     }
 }
 
