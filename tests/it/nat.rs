@@ -41,6 +41,7 @@ mod printed_rules;
 mod probe;
 mod scarce_ports;
 mod set_ups;
+mod several_instances;
 mod shared_port;
 mod sites;
 mod strangers;

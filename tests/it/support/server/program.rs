@@ -93,6 +93,11 @@ impl Program {
         );
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("a signal to the server");
+    }
+
     /// Checks that it has not ended by itself.
     #[track_caller]
     pub(super) fn assert_running(&mut self) {
@@ -161,8 +166,7 @@ impl TestServer<Program> {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.backend.child);
-        kill_process(pid, signal).expect("a signal to the server");
+        self.backend.signal(signal);
     }
 
     /// Waits for the end, which the test has caused. Returns the exit code and the whole log.
