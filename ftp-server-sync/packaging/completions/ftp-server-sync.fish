@@ -33,6 +33,7 @@ complete -c ftp-server-sync -l port-mapping -x -a 'auto pcp nat-pmp upnp off' -d
 complete -c ftp-server-sync -l port-mapping-interface -x -d 'the interface whose default gateway is asked to forward ports'
 complete -c ftp-server-sync -l port-mapping-anonymous -d 'have the router forward the control port even though anonymous may log in'
 complete -c ftp-server-sync -l trust-gateway -x -d 'let a client\'s control or data connection come from these gateways, and the other one from elsewhere'
+complete -c ftp-server-sync -l proxy-protocol -x -d 'the balancers before this server, by address or network: each of their connections must begin with a header of the PROXY protocol, which names the client'
 complete -c ftp-server-sync -l tls -d 'offer TLS (FTPS)'
 complete -c ftp-server-sync -l certfile -r -F -d 'the certificate, followed by those that lead to its authority, as PEM'
 complete -c ftp-server-sync -l keyfile -r -F -d 'the certificate\'s private key, as PEM'

@@ -239,7 +239,7 @@ impl AnnouncedPort {
         }
         let judged = listener.judge(Arrival {
             from: stream.peer_address(),
-            stream: self.headers.into_socket(stream),
+            stream: self.headers.take_socket(stream),
             has_header: false,
         });
         self.on_foreign(judged, now);

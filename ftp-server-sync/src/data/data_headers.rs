@@ -97,7 +97,7 @@ impl DataHeaders {
     }
 
     /// The socket of a connection whose header names the client of another session.
-    pub(super) fn into_socket(&self, stream: DataStream) -> TcpStream {
+    pub(super) fn take_socket(&self, stream: DataStream) -> TcpStream {
         stream.into_socket(self.registry.as_ref())
     }
 
@@ -106,7 +106,7 @@ impl DataHeaders {
         for Waiting { stream, .. } in mem::take(&mut self.waiting) {
             listener.leave_to_others(Arrival {
                 from: stream.peer_address(),
-                stream: self.into_socket(stream),
+                stream: self.take_socket(stream),
                 has_header: true,
             });
         }
