@@ -301,8 +301,8 @@ fn a_login_makes_few_calls() {
 }
 
 /// That the shared directory is still the one at its path takes one call for each operation, none
-/// for its blocks, and one more before an upload is confirmed. That of a download is the look at its
-/// file too.
+/// for its blocks, and one more before an upload is confirmed. That of a download is the look at
+/// its file too.
 #[test]
 fn each_operation_looks_at_the_share_once() {
     let (traced, mut client) = Traced::new();
