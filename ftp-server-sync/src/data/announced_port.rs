@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::canonical;
 use log::{Level, debug};
-use mio::{Registry, Token};
+use mio::Registry;
+use mio::event::Event as PollEvent;
 
 use super::candidates::{Candidates, LOOK_WINDOW};
 use super::data_headers::{DataHeaders, NamedConnection};
@@ -105,10 +106,10 @@ impl AnnouncedPort {
     }
 
     /// Records an event of the poll.
-    pub(super) fn on_event(&mut self, token: Token) {
-        self.may_have_more |= token == LISTENER;
-        self.candidates.on_event(token);
-        self.headers.on_event(token);
+    pub(super) fn on_event(&mut self, event: &PollEvent) {
+        self.may_have_more |= event.token() == LISTENER;
+        self.candidates.on_event(event);
+        self.headers.on_event(event.token());
     }
 
     /// Another session may have accepted a connection for this one.

@@ -19,7 +19,8 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use mio::{Registry, Token};
+use mio::Registry;
+use mio::event::Event;
 
 use super::data_stream::{DataStream, Peeked};
 
@@ -38,6 +39,8 @@ struct Candidate {
     looked: Option<Peeked>,
     /// It had ended its sending side, without a byte, before the transfer command was answered.
     ended_early: bool,
+    /// The poll has reported bytes, or the end, since the transfer command.
+    has_come: bool,
 }
 
 /// Who sends first on the data connection of a transfer.
@@ -52,6 +55,13 @@ pub(crate) enum FirstSender {
 }
 
 impl Candidate {
+    fn on_event(&mut self, event: &Event) {
+        if self.stream.on_event(event.token()) {
+            let is_lost = event.is_error() || event.is_write_closed();
+            self.has_come = event.is_readable() && !is_lost;
+        }
+    }
+
     /// What it shows. One that was silent has changed only if the poll has reported an event.
     fn peek(&mut self) -> Peeked {
         if let Some(looked) = self.looked.take() {
@@ -65,11 +75,19 @@ impl Candidate {
         peeked
     }
 
+    /// For the transfer.
+    fn into_stream(self) -> DataStream {
+        let mut stream = self.stream;
+        stream.ready = true;
+        stream
+    }
+
     /// The transfer command is about to be answered. False if the connection is lost.
     fn look(&mut self) -> bool {
         let peeked = self.stream.peek();
         self.stream.ready = peeked != Peeked::Silent;
         self.ended_early |= peeked == Peeked::Ended;
+        self.has_come = false;
         self.looked = Some(peeked);
         peeked != Peeked::Lost
     }
@@ -77,9 +95,9 @@ impl Candidate {
 
 impl Candidates {
     /// Records an event of the poll.
-    pub(super) fn on_event(&mut self, token: Token) {
+    pub(super) fn on_event(&mut self, event: &Event) {
         for candidate in &mut self.list {
-            candidate.stream.on_event(token);
+            candidate.on_event(event);
         }
     }
 
@@ -120,6 +138,14 @@ impl Candidates {
         answered: Instant,
         now: Instant,
     ) -> Option<DataStream> {
+        if sender == FirstSender::Client
+            && let [only] = &self.list[..]
+            && only.has_come
+            && !only.ended_early
+        {
+            // A byte and the end both decide: the read shows which of them it is.
+            return self.list.pop().map(Candidate::into_stream);
+        }
         let peeked = self.peek_all();
         let first = |wanted| peeked.iter().position(|&found| found == wanted);
         let silent = first(Peeked::Silent);
@@ -145,9 +171,7 @@ impl Candidates {
                 None
             }
         };
-        let mut stream = self.list.remove(chosen?).stream;
-        stream.ready = true;
-        Some(stream)
+        Some(self.list.remove(chosen?).into_stream())
     }
 
     /// When [`choose`](Self::choose) would take a connection that looks like no data connection, if
@@ -204,6 +228,7 @@ impl Candidates {
             since: now,
             looked: None,
             ended_early: false,
+            has_come: false,
         });
         true
     }

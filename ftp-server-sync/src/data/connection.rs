@@ -20,7 +20,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use ftp_proto::{DataId, TransferError};
-use mio::{Registry, Token};
+use mio::Registry;
+use mio::event::Event;
 
 use super::announced_port::AnnouncedPort;
 use super::candidates::{FirstSender, LOOK_WINDOW};
@@ -200,16 +201,18 @@ impl DataConnection {
     }
 
     /// Records an event of the poll.
-    pub(crate) fn on_event(&mut self, token: Token) {
-        if token == LINGERING
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        if event.token() == LINGERING
             && let Some(lingering) = &mut self.lingering
         {
             lingering.on_event();
         }
         match &mut self.state {
-            State::Listening { port, .. } => port.on_event(token),
-            State::Connecting { stream, .. } => stream.on_event(token),
-            State::Handshaking(attempt) | State::Open(attempt) => attempt.on_event(token),
+            State::Listening { port, .. } => port.on_event(event),
+            State::Connecting { stream, .. } => {
+                stream.on_event(event.token());
+            }
+            State::Handshaking(attempt) | State::Open(attempt) => attempt.on_event(event),
             State::Idle | State::Queued { .. } => {}
         }
     }

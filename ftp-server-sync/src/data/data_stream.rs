@@ -143,9 +143,11 @@ impl DataStream {
         self.stream.into_socket()
     }
 
-    /// Records an event of the poll, if it is for this connection.
-    pub(super) fn on_event(&mut self, token: Token) {
-        self.ready |= token == self.token;
+    /// Records an event of the poll, if it is for this connection. True if it is.
+    pub(super) fn on_event(&mut self, token: Token) -> bool {
+        let is_own = token == self.token;
+        self.ready |= is_own;
+        is_own
     }
 
     /// Has the poll report events from now on, because the socket would have blocked.

@@ -1,4 +1,4 @@
-//! Which directory a path names.
+//! Which directory or file a path names.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -62,11 +62,10 @@ impl NamedDirectory {
 
     fn of_statx(found: &Statx) -> Result<Self, Errno> {
         check_directory(found.stx_mode.into())?;
-        let has_mount = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
         Ok(Self {
-            device: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+            device: device(found),
             inode: found.stx_ino,
-            mount: has_mount.then_some(found.stx_mnt_id),
+            mount: mount(found),
         })
     }
 
@@ -80,6 +79,55 @@ impl NamedDirectory {
             mount: None,
         })
     }
+}
+
+/// What a regular file is known by while one look follows the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NamedFile {
+    device: u64,
+    inode: u64,
+    /// As in [`NamedDirectory`].
+    mount: Option<u64>,
+}
+
+impl NamedFile {
+    /// The file that the path names now; `None` for what is no regular file, and where the kernel
+    /// does not answer. A link at its end is not followed, as what is outside may not answer.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let found = rustix::fs::statx(CWD, path, flags, WANTED).ok()?;
+        Self::of_statx(&found)
+    }
+
+    /// An open file, and its size.
+    pub(super) fn of(file: impl AsFd) -> Option<(Self, u64)> {
+        let wanted = WANTED | StatxFlags::SIZE;
+        let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, wanted).ok()?;
+        Some((Self::of_statx(&found)?, found.stx_size))
+    }
+
+    /// Device and inode.
+    pub(super) fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    fn of_statx(found: &Statx) -> Option<Self> {
+        let kind = FileType::from_raw_mode(found.stx_mode.into());
+        (kind == FileType::RegularFile).then(|| Self {
+            device: device(found),
+            inode: found.stx_ino,
+            mount: mount(found),
+        })
+    }
+}
+
+fn device(found: &Statx) -> u64 {
+    rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor)
+}
+
+fn mount(found: &Statx) -> Option<u64> {
+    let has_mount = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    has_mount.then_some(found.stx_mnt_id)
 }
 
 fn check_directory(mode: u32) -> Result<(), Errno> {
@@ -116,5 +164,23 @@ mod tests {
         assert_eq!(named("missing"), Err(Errno::NOENT));
         let by_stat = rustix::fs::fstat(&open).unwrap();
         assert_eq!(identity(&by_stat), named("a").unwrap().identity());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_a_named_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("file"), "text").unwrap();
+        fs::write(path("other"), "text").unwrap();
+        fs::hard_link(path("file"), path("same")).unwrap();
+        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        let named = |name: &str| NamedFile::at(&path(name));
+        let (opened, size) = NamedFile::of(File::open(path("file")).unwrap()).unwrap();
+        assert_eq!((Some(opened), size), (named("file"), 4));
+        assert_eq!(named("same"), named("file"));
+        assert_ne!(named("other"), named("file"));
+        for other in [".", "link", "missing"] {
+            assert_eq!(named(other), None, "{other}");
+        }
     }
 }

@@ -39,6 +39,11 @@ enum LastLink {
 }
 
 impl Root {
+    /// Whether the login's rights depend on where a path leads.
+    pub(super) fn has_real_rights(&self) -> bool {
+        self.rules.account.is_some()
+    }
+
     /// `None`: the login has the same rights everywhere.
     pub(super) fn real_rights(&self) -> Option<RealRights> {
         let account = self.rules.account.as_ref()?;

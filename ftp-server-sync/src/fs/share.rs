@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use ftp_proto::Refusal;
 use ftp_proto::text::printable_word;
+use ftp_proto::{FtpPath, Refusal};
 use log::{Level, debug, info, log, warn};
 use rustix::fs::Access;
 use rustix::io::Errno;
 
 use super::access::check_access;
+use super::download::Download;
 use super::mounts::{MountPoint, MountTable, UnmountedShare, real_path};
 use super::named::NamedDirectory;
 use super::quota::usage::HomeUsage;
@@ -294,6 +295,22 @@ impl SessionShare {
         };
         self.root = Some((named, root.clone()));
         Ok(root)
+    }
+
+    /// Opens a file to send if one look shows that the directory is still the one at its path, and
+    /// that the file is in it. `None`: to be done by [`root`](Self::root).
+    pub(super) fn download(
+        &self,
+        path: &FtpPath,
+        offset: u64,
+        end: Option<u64>,
+    ) -> Option<Download> {
+        let place = &self.share.place;
+        let (_, root) = self.root.as_ref()?;
+        if !place.is_usual.load(Ordering::Acquire) {
+            return None;
+        }
+        root.download_by_share(&place.path, path, offset, end)
     }
 
     /// The path of the directory.

@@ -48,6 +48,10 @@ struct State {
     /// The thread exists.
     is_started: bool,
     is_writing: bool,
+    /// The thread waits: without it, a wake-up would be a system call for nothing.
+    is_waiting: bool,
+    /// How many threads wait until everything is written.
+    draining: usize,
 }
 
 /// What happens to the file.
@@ -127,8 +131,7 @@ impl Lines {
     }
 
     fn change(&self, change: FileChange) {
-        lock(&self.state).changes.push(change);
-        self.filled.notify_one();
+        self.add(|state| state.changes.push(change));
     }
 
     /// Whether a thread is needed that does not exist. The caller then starts it, by `start`.
@@ -157,18 +160,32 @@ impl Lines {
         state.queue.add_lost(lost);
         state.is_writing = false;
         while !state.has_work() {
-            self.drained.notify_all();
+            if state.draining > 0 {
+                self.drained.notify_all();
+            }
+            state.is_waiting = true;
             let waited = self.filled.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
+        state.is_waiting = false;
         state.is_writing = true;
         state.take()
     }
 
     /// Adds a line, which ends with a line end. Never waits for the reader of the lines.
     pub(super) fn push(&self, line: &str) {
-        lock(&self.state).queue.push(line);
-        self.filled.notify_one();
+        self.add(|state| state.queue.push(line));
+    }
+
+    /// Adds something for the thread, which is woken once, however much is added until it runs.
+    fn add(&self, add: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.state);
+        add(&mut state);
+        let must_wake = std::mem::take(&mut state.is_waiting);
+        drop(state);
+        if must_wake {
+            self.filled.notify_one();
+        }
     }
 
     /// Lines for the place that is left.
@@ -188,8 +205,10 @@ impl Lines {
             if left.is_zero() {
                 return;
             }
+            state.draining += 1;
             let waited = self.drained.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.draining -= 1;
         }
     }
 }

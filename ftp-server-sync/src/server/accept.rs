@@ -179,7 +179,7 @@ impl Server {
             connections_max: limit,
             ..settings.limits.clone()
         };
-        match decide(&limits, &self.sessions.places(), network, delays) {
+        match decide(&limits, self.sessions.places(), network, delays) {
             Admission::Admitted => None,
             Admission::InPlaceOf(place) => {
                 let number = place.number;

@@ -234,22 +234,17 @@ impl Connection {
         &mut self,
         request: &TransferRequest,
     ) -> Result<(Pump, Opened), Refusal> {
-        let tree = match &request.kind {
-            TransferKind::List(listing) => self.tree.for_listing(listing)?,
-            kind => self.tree.for_path(kind.path())?,
-        };
-        self.share_state = self.tree.state(request.kind.path());
         let representation = request.representation;
         let is_text = representation == Representation::Ascii;
         let umask = request.umask;
         let nothing = Opened::default();
         Ok(match &request.kind {
             TransferKind::Retrieve { path, offset, .. } if is_text && *offset > 0 => {
-                let restart = TextRestart::new(tree.download(path, 0, None)?, *offset)?;
+                let restart = TextRestart::new(self.tree.download(path, 0, None)?, *offset)?;
                 (Pump::text_from(restart)?, nothing)
             }
             TransferKind::Retrieve { path, offset, end } => {
-                let download = tree.download(path, *offset, *end)?;
+                let download = self.tree.download(path, *offset, *end)?;
                 let bytes = download.size - download.offset;
                 let opened = if is_text {
                     nothing
@@ -259,6 +254,8 @@ impl Connection {
                 (Pump::download(download, representation), opened)
             }
             TransferKind::Store { path, start } => {
+                let tree = self.tree.for_path(path)?;
+                self.share_state = self.tree.state(path);
                 let upload = tree.upload(path, *start, umask, &self.uploader())?;
                 let opened = match upload.unique_name() {
                     Some(name) => nothing.with_name(name.to_vec()),
@@ -267,6 +264,7 @@ impl Connection {
                 (Pump::upload(upload, representation), opened)
             }
             TransferKind::List(listing) => {
+                let tree = self.tree.for_listing(listing)?;
                 let walk = Walk::new(listing.clone(), unix_seconds());
                 (Pump::listing(tree.list(self.set_up_walk(walk))), nothing)
             }

@@ -60,7 +60,7 @@ pub(super) struct Connection {
     pub(super) user: Option<SessionUser>,
     /// What flags have given to the user who has logged in, or did last.
     pub(super) account_of_flags: Account,
-    /// The share of the transfer's file when that was opened.
+    /// The share of the upload's file when that was opened.
     pub(super) share_state: ShareState,
     /// The server is shutting down: the session ends once no transfer runs or opens, and no digest.
     pub(super) ending: bool,
@@ -198,7 +198,7 @@ impl Connection {
     pub(super) fn on_event(&mut self, event: &Event) {
         match event.token() {
             CONTROL => self.control.on_event(event),
-            token => self.data.on_event(token),
+            _ => self.data.on_event(event),
         }
     }
 

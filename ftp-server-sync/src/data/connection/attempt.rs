@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ftp_proto::TransferError;
-use mio::Token;
+use mio::event::Event;
 
 use crate::data::announced_port::AnnouncedPort;
 use crate::data::candidates::FirstSender;
@@ -52,10 +52,10 @@ impl Attempt {
         }
     }
 
-    pub(super) fn on_event(&mut self, token: Token) {
-        self.stream.on_event(token);
+    pub(super) fn on_event(&mut self, event: &Event) {
+        self.stream.on_event(event.token());
         if let Mode::Passive(Some(port)) = &mut self.mode {
-            port.on_event(token);
+            port.on_event(event);
         }
     }
 

@@ -58,6 +58,37 @@ impl Scene {
 use Condition::{Available, Unavailable};
 const GONE: Result<bool, Refusal> = Err(Refusal::ShareUnavailable);
 
+/// One look at a file is one at its directory too, as long as nothing is unusual.
+#[test]
+fn a_file_is_opened_at_once_only_where_the_share_is() {
+    let mut scene = Scene::new();
+    let inside = |name: &str| scene.path("share").join(name);
+    symlink("old", inside("link")).unwrap();
+    fs::create_dir(inside("directory")).unwrap();
+    fs::write(inside("hidden"), "").unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, inside("fifo"), rustix::fs::Mode::RWXU).unwrap();
+    let path = |name: &str| FtpPath::parse(name.as_bytes()).unwrap();
+    let opens = |session: &SessionShare, name| session.download(&path(name), 0, None).is_some();
+    assert!(!opens(&scene.session, "old"), "nothing was looked at yet");
+    scene.expect(Ok(true), Available);
+    let rules = ShareRules::new(vec![Pattern::new(b"hidden")], Vec::new());
+    scene.session.update_rules(rules.into());
+    assert!(opens(&scene.session, "old"));
+    for name in ["link", "directory", "hidden", "fifo", "missing", "/"] {
+        assert!(!opens(&scene.session, name), "{name}");
+    }
+    let beyond = scene.session.download(&path("old"), 1, None);
+    assert!(beyond.is_none(), "the refusal says why");
+
+    scene.rename("share", "away");
+    assert!(!opens(&scene.session, "old"));
+    fs::create_dir(scene.path("share")).unwrap();
+    fs::write(scene.path("share/old"), "another").unwrap();
+    assert!(!opens(&scene.session, "old"));
+    scene.expect(Ok(true), Available);
+    assert!(opens(&scene.session, "old"));
+}
+
 #[test]
 fn a_share_is_what_its_path_names() {
     let mut scene = Scene::new();

@@ -9,6 +9,7 @@ use ftp_proto::listing::ListRequest;
 use ftp_proto::{FileRequest, FtpPath, Refusal};
 
 use super::{MountedRoot, Tree, below};
+use crate::fs::download::Download;
 use crate::fs::share::{SessionShare, Share};
 use crate::fs::share_rules::ShareRules;
 use crate::net::order;
@@ -96,6 +97,25 @@ impl SessionTree {
     /// As for [`for_request`](Self::for_request).
     pub(crate) fn for_path(&mut self, path: &FtpPath) -> Result<Tree, Refusal> {
         self.for_paths(&[path])
+    }
+
+    /// Opens a file to send.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal; [`Refusal::ShareUnavailable`].
+    pub(crate) fn download(
+        &mut self,
+        path: &FtpPath,
+        offset: u64,
+        end: Option<u64>,
+    ) -> Result<Download, Refusal> {
+        if self.mounts.is_empty()
+            && let Some(download) = self.home.download(path, offset, end)
+        {
+            return Ok(download);
+        }
+        self.for_path(path)?.download(path, offset, end)
     }
 
     /// The tree for a listing, which may lead into every mount below its path.
