@@ -313,7 +313,10 @@ impl Connection {
         if self.session.is_closed() {
             self.unflushed = None;
         }
-        if let Some(action) = self.unflushed.take() {
+        // Most often there is none, and it is large.
+        if self.unflushed.is_some()
+            && let Some(action) = self.unflushed.take()
+        {
             self.perform_after_replies(action, now);
         }
         while let Some(output) = self.session.poll_output() {
@@ -330,6 +333,7 @@ impl Connection {
         if self.log.is_without_line(reply) {
             return;
         }
+        self.budget.work();
         let text = &self.control.unsent()[start..];
         let first = text.split(|&byte| byte == b'\r').next().unwrap_or(text);
         let shown = self.session.names().decode(first);
@@ -403,8 +407,11 @@ impl Connection {
         }
         match self.session.foreign_protocol() {
             None => {
+                let last = self.log.last_command();
                 self.log.command(&input[..used], self.session.names(), now);
-                self.record.on_command(self.log.last_command());
+                if self.log.last_command() != last {
+                    self.record.on_command(now);
+                }
                 self.allocated = allocated(&input[..used]).or(self.allocated);
                 let denied = &self.current.config.denied_commands;
                 if !denied.is_empty()

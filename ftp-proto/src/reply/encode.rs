@@ -1,0 +1,87 @@
+//! The only code that writes replies as bytes.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use super::Reply;
+
+impl Reply {
+    /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
+    /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
+    /// RFC 854).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let Some(others) = &self.others else {
+            self.encode_line(b' ', &self.first, out);
+            return;
+        };
+        self.encode_line(b'-', &self.first, out);
+        for line in &others.middle {
+            out.push(b' ');
+            encode_text(line, out);
+        }
+        self.encode_line(b' ', &others.last, out);
+    }
+
+    /// The reply's bytes alone: [`encode`](Self::encode) into a new vector.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    fn encode_line(&self, separator: u8, text: &Cow<'static, [u8]>, out: &mut Vec<u8>) {
+        let (tens, ones) = (self.code / 10, self.code % 10);
+        let code = [tens / 10, tens % 10, ones].map(|digit| b'0' + digit as u8);
+        // At once, so that nothing below has to look for room.
+        out.reserve(CODE_BYTES + text.len() + LINE_END.len());
+        out.extend_from_slice(&[code[0], code[1], code[2], separator]);
+        match text {
+            Cow::Borrowed(text) => {
+                debug_assert!(is_plain_text(text));
+                encode_plain(text, out);
+            }
+            Cow::Owned(text) => encode_text(text, out),
+        }
+    }
+}
+
+/// Of a code and the byte after it.
+const CODE_BYTES: usize = 4;
+
+const LINE_END: &[u8] = b"\r\n";
+
+fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+    if is_plain_text(text) {
+        encode_plain(text, out);
+        return;
+    }
+    for run in text.chunk_by(|&a, &b| is_plain(a) && is_plain(b)) {
+        match run {
+            [0xff] => out.extend_from_slice(&[0xff, 0xff]),
+            [byte] if !is_plain(*byte) => out.push(b'?'),
+            plain => out.extend_from_slice(plain),
+        }
+    }
+    out.extend_from_slice(LINE_END);
+}
+
+fn encode_plain(text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(text);
+    out.extend_from_slice(LINE_END);
+}
+
+/// Whether a text is sent as it is. Without a branch for each byte: the compiler looks at many at
+/// once.
+pub(super) const fn is_plain_text(text: &[u8]) -> bool {
+    let (mut is_all_plain, mut at) = (true, 0);
+    while at < text.len() {
+        is_all_plain &= is_plain(text[at]);
+        at += 1;
+    }
+    is_all_plain
+}
+
+const fn is_plain(byte: u8) -> bool {
+    (byte >= b' ') & (byte != 0x7f) & (byte != 0xff) | (byte == b'\t')
+}
