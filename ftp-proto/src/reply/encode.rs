@@ -85,3 +85,30 @@ pub(super) const fn is_plain_text(text: &[u8]) -> bool {
 const fn is_plain(byte: u8) -> bool {
     (byte >= b' ') & (byte != 0x7f) & (byte != 0xff) | (byte == b'\t')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// Also where the text is long enough that many bytes are looked at at once.
+    #[test]
+    fn no_byte_is_overlooked() {
+        for length in 1..70 {
+            for at in 0..length {
+                for (byte, sent) in [
+                    (b'\n', &b"?"[..]),
+                    (0x7f, b"?"),
+                    (0xff, b"\xff\xff"),
+                    (b'\t', b"\t"),
+                    (0xfe, b"\xfe"),
+                ] {
+                    let mut text = vec![b'x'; length];
+                    text[at] = byte;
+                    let expected = [b"257 ", &text[..at], sent, &text[at + 1..], b"\r\n"];
+                    assert_eq!(Reply::line(257, text.clone()).to_bytes(), expected.concat());
+                }
+            }
+        }
+    }
+}
