@@ -39,8 +39,9 @@ impl TurnBudget {
     /// An action has been performed, or a line was written into the log. A command that does
     /// neither takes less time than a look at the clock.
     pub(super) fn work(&mut self) {
-        self.commands = self.commands.saturating_sub(COMMANDS_OF_WORK);
-        self.has_worked = true;
+        if !std::mem::replace(&mut self.has_worked, true) {
+            self.commands = self.commands.saturating_sub(COMMANDS_OF_WORK);
+        }
     }
 
     /// How many bytes may be moved. Other work counts as bytes that take as long.
@@ -112,6 +113,8 @@ mod tests {
         let mut budget = TurnBudget::new(now);
         let commands = (0..2000).filter_map(|_| {
             let taken = budget.take_command();
+            // An action, and a line about its refusal: it counts once.
+            budget.work();
             budget.work();
             taken
         });

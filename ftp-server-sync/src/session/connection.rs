@@ -313,10 +313,7 @@ impl Connection {
         if self.session.is_closed() {
             self.unflushed = None;
         }
-        // Most often there is none, and it is large.
-        if self.unflushed.is_some()
-            && let Some(action) = self.unflushed.take()
-        {
+        if let Some(action) = self.unflushed.take() {
             self.perform_after_replies(action, now);
         }
         while let Some(output) = self.session.poll_output() {
