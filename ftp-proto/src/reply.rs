@@ -20,7 +20,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::kept::Kept;
 use crate::refused_request::RefusedRequest;
-use encode::is_plain_text;
+use encode::{coded_line, encode_text, is_plain_text};
 
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,30 @@ impl Reply {
     #[must_use]
     pub fn code(&self) -> u16 {
         self.code
+    }
+
+    /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
+    /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
+    /// RFC 854).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let Some(others) = &self.others else {
+            coded_line(self.code, b' ', &self.first, out);
+            return;
+        };
+        coded_line(self.code, b'-', &self.first, out);
+        for line in &others.middle {
+            out.push(b' ');
+            encode_text(line, out);
+        }
+        coded_line(self.code, b' ', &others.last, out);
+    }
+
+    /// The reply's bytes alone: [`encode`](Self::encode) into a new vector.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
     }
 
     const fn fixed(code: u16, text: &'static str) -> Self {

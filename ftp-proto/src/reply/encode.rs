@@ -3,46 +3,18 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::Reply;
-
-impl Reply {
-    /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
-    /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
-    /// RFC 854).
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let Some(others) = &self.others else {
-            self.encode_line(b' ', &self.first, out);
-            return;
-        };
-        self.encode_line(b'-', &self.first, out);
-        for line in &others.middle {
-            out.push(b' ');
-            encode_text(line, out);
+/// A line with a code.
+pub(super) fn coded_line(code: u16, separator: u8, text: &Cow<'static, [u8]>, out: &mut Vec<u8>) {
+    let digit = |value: u16| b'0' + (value % 10) as u8;
+    // At once, so that nothing below has to look for room.
+    out.reserve(CODE_BYTES + text.len() + LINE_END.len());
+    out.extend_from_slice(&[digit(code / 100), digit(code / 10), digit(code), separator]);
+    match text {
+        Cow::Borrowed(text) => {
+            debug_assert!(is_plain_text(text));
+            encode_plain(text, out);
         }
-        self.encode_line(b' ', &others.last, out);
-    }
-
-    /// The reply's bytes alone: [`encode`](Self::encode) into a new vector.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.encode(&mut bytes);
-        bytes
-    }
-
-    fn encode_line(&self, separator: u8, text: &Cow<'static, [u8]>, out: &mut Vec<u8>) {
-        let (tens, ones) = (self.code / 10, self.code % 10);
-        let code = [tens / 10, tens % 10, ones].map(|digit| b'0' + digit as u8);
-        // At once, so that nothing below has to look for room.
-        out.reserve(CODE_BYTES + text.len() + LINE_END.len());
-        out.extend_from_slice(&[code[0], code[1], code[2], separator]);
-        match text {
-            Cow::Borrowed(text) => {
-                debug_assert!(is_plain_text(text));
-                encode_plain(text, out);
-            }
-            Cow::Owned(text) => encode_text(text, out),
-        }
+        Cow::Owned(text) => encode_text(text, out),
     }
 }
 
@@ -51,7 +23,7 @@ const CODE_BYTES: usize = 4;
 
 const LINE_END: &[u8] = b"\r\n";
 
-fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn encode_text(text: &[u8], out: &mut Vec<u8>) {
     if is_plain_text(text) {
         encode_plain(text, out);
         return;
@@ -106,7 +78,9 @@ mod tests {
                     let mut text = vec![b'x'; length];
                     text[at] = byte;
                     let expected = [b"257 ", &text[..at], sent, &text[at + 1..], b"\r\n"];
-                    assert_eq!(Reply::line(257, text.clone()).to_bytes(), expected.concat());
+                    let mut out = Vec::new();
+                    coded_line(257, b' ', &Cow::Owned(text.clone()), &mut out);
+                    assert_eq!(out, expected.concat());
                 }
             }
         }
