@@ -4,6 +4,10 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// A line with a code.
+#[expect(
+    clippy::ptr_arg,
+    reason = "what is borrowed is sent without a look at it"
+)]
 pub(super) fn coded_line(code: u16, separator: u8, text: &Cow<'static, [u8]>, out: &mut Vec<u8>) {
     let digit = |value: u16| b'0' + (value % 10) as u8;
     // At once, so that nothing below has to look for room.
