@@ -372,21 +372,28 @@ pub(crate) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// The row of a command, by its name in upper or lower case.
 pub(crate) fn find(name: &[u8]) -> Option<&'static CommandInfo> {
-    let index = KEYS.binary_search(&key(name)).ok()?;
-    let info = &COMMANDS[index];
-    // A NUL in the name would look like its end.
-    (info.name.len() == name.len()).then_some(info)
+    let key = key(name);
+    let mut slot = slot(key);
+    loop {
+        let index = usize::from(SLOTS[slot]);
+        // No slot is free if there is nothing behind the last row.
+        let info = COMMANDS.get(index)?;
+        if KEYS[index] == key {
+            // A NUL in the name would look like its end.
+            return (info.name.len() == name.len()).then_some(info);
+        }
+        slot = (slot + 1) % SLOTS.len();
+    }
 }
 
-/// The first eight bytes of a name in upper case, as a number that sorts as the name does.
+/// The first eight bytes of a name in upper case, as a number.
 const fn key(name: &[u8]) -> u64 {
-    let mut key = [0; 8];
-    let mut at = 0;
-    while at < name.len() && at < key.len() {
-        key[at] = name[at].to_ascii_uppercase();
+    let (mut key, mut at) = (0, 0);
+    while at < name.len() && at < size_of::<u64>() {
+        key = key << 8 | name[at].to_ascii_uppercase() as u64;
         at += 1;
     }
-    u64::from_be_bytes(key)
+    key
 }
 
 /// The keys of [`COMMANDS`]: every line of a client is looked up, and these fit into few cache
@@ -400,6 +407,33 @@ static KEYS: [u64; COMMANDS.len()] = {
     }
     keys
 };
+
+/// Where the index of a row stands in [`SLOTS`], or at the next free place behind that.
+const fn slot(key: u64) -> usize {
+    // The golden ratio spreads names that differ in one letter.
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOTS_LOG)) as usize
+}
+
+/// The indices of [`COMMANDS`], by the hash of the name. Most slots are free, so that a name is
+/// found, or not, at the first look.
+static SLOTS: [u8; 1 << SLOTS_LOG] = {
+    let mut slots = [FREE; 1 << SLOTS_LOG];
+    let mut index = 0;
+    while index < COMMANDS.len() {
+        let mut at = slot(key(COMMANDS[index].name.as_bytes()));
+        while slots[at] != FREE {
+            at = (at + 1) % slots.len();
+        }
+        slots[at] = index as u8;
+        index += 1;
+    }
+    slots
+};
+
+const SLOTS_LOG: u32 = 9;
+
+/// Of no row.
+const FREE: u8 = u8::MAX;
 
 /// Whether this is a command of [`NOT_IMPLEMENTED`].
 pub(crate) fn is_not_implemented(name: &[u8]) -> bool {

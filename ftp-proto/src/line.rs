@@ -66,6 +66,12 @@ impl LineReader {
 /// `FF F4 FF F2 ABOR`), IAC IAC becomes one FF byte, and CR NUL becomes CR. Any other FF is data:
 /// clients that do not implement Telnet send it in names.
 pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
+    if !line
+        .iter()
+        .any(|&byte| byte >= *COMMANDS.start() || byte == b'\r')
+    {
+        return Cow::Borrowed(line);
+    }
     let line = strip_commands(line);
     if !line.iter().any(|byte| matches!(byte, &IAC | b'\r')) {
         return Cow::Borrowed(line);

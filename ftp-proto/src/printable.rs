@@ -5,7 +5,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::fmt::{self, Write};
+use core::fmt;
 
 /// Displays bytes as text on one line: valid UTF-8 unchanged, but for what is not visible as
 /// itself, and for backslashes, which become Rust escapes; other bytes as `\xff`. Different bytes
@@ -37,14 +37,19 @@ pub fn printable_word(bytes: &[u8]) -> String {
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if needs_escape(character) {
+            let mut rest = chunk.valid();
+            while let Some(at) = rest.find(needs_escape) {
+                f.write_str(&rest[..at])?;
+                let mut after = rest[at..].chars();
+                if let Some(character) = after.next() {
                     write!(f, "{}", character.escape_default())?;
-                } else {
-                    f.write_char(character)?;
                 }
+                rest = after.as_str();
             }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
+            f.write_str(rest)?;
+            if !chunk.invalid().is_empty() {
+                write!(f, "{}", chunk.invalid().escape_ascii())?;
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Replies: all their texts, and the only code that writes them as bytes.
+//! Replies: all their texts. Only `encode` writes them as bytes.
 //!
 //! [`Reply`]'s constructors are private: handlers choose a reply by its name. Only the lines inside
 //! FEAT, HELP and STAT are written where their values are.
@@ -7,6 +7,8 @@
 //! can end a line and forge a second reply.
 
 mod digests;
+mod encode;
+mod refusals;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -18,20 +20,26 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::kept::Kept;
 use crate::refused_request::RefusedRequest;
-
-mod refusals;
+use encode::{coded_line, encode_text, is_plain_text};
 
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     code: u16,
+    /// What is borrowed is a text of this program, without bytes that must not be sent.
     first: Cow<'static, [u8]>,
-    /// The lines between the first and the last; one space is sent before each.
-    middle: Vec<Vec<u8>>,
-    /// The last line of a multi-line reply.
-    last: Option<Cow<'static, [u8]>>,
+    /// Most replies have one line.
+    others: Option<Box<OtherLines>>,
     /// For the driver's log; not sent.
     refused: Option<Box<RefusedRequest>>,
+}
+
+/// The further lines of a multi-line reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OtherLines {
+    /// One space is sent before each.
+    middle: Vec<Vec<u8>>,
+    last: Cow<'static, [u8]>,
 }
 
 impl Reply {
@@ -45,16 +53,16 @@ impl Reply {
     /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
     /// RFC 854).
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let Some(last) = &self.last else {
-            self.encode_line(b' ', &self.first, out);
+        let Some(others) = &self.others else {
+            coded_line(self.code, b' ', &self.first, out);
             return;
         };
-        self.encode_line(b'-', &self.first, out);
-        for line in &self.middle {
+        coded_line(self.code, b'-', &self.first, out);
+        for line in &others.middle {
             out.push(b' ');
             encode_text(line, out);
         }
-        self.encode_line(b' ', last, out);
+        coded_line(self.code, b' ', &others.last, out);
     }
 
     /// The reply's bytes alone: [`encode`](Self::encode) into a new vector.
@@ -66,11 +74,11 @@ impl Reply {
     }
 
     const fn fixed(code: u16, text: &'static str) -> Self {
+        debug_assert!(is_plain_text(text.as_bytes()));
         Self {
             code,
             first: Cow::Borrowed(text.as_bytes()),
-            middle: Vec::new(),
-            last: None,
+            others: None,
             refused: None,
         }
     }
@@ -79,8 +87,7 @@ impl Reply {
         Self {
             code,
             first: Cow::Owned(text.into()),
-            middle: Vec::new(),
-            last: None,
+            others: None,
             refused: None,
         }
     }
@@ -94,16 +101,12 @@ impl Reply {
         Self {
             code,
             first: Cow::Owned(first.into()),
-            middle,
-            last: Some(last.into()),
+            others: Some(Box::new(OtherLines {
+                middle,
+                last: last.into(),
+            })),
             refused: None,
         }
-    }
-
-    fn encode_line(&self, separator: u8, text: &[u8], out: &mut Vec<u8>) {
-        let digit = |divisor: u16| b'0' + (self.code / divisor % 10) as u8;
-        out.extend_from_slice(&[digit(100), digit(10), digit(1), separator]);
-        encode_text(text, out);
     }
 }
 
@@ -119,26 +122,6 @@ fn quoted(path: &[u8]) -> Vec<u8> {
     }
     text.push(b'"');
     text
-}
-
-fn encode_text(text: &[u8], out: &mut Vec<u8>) {
-    if text.iter().all(|&byte| is_plain(byte)) {
-        out.extend_from_slice(text);
-        out.extend_from_slice(b"\r\n");
-        return;
-    }
-    for run in text.chunk_by(|&a, &b| is_plain(a) && is_plain(b)) {
-        match run {
-            [0xff] => out.extend_from_slice(&[0xff, 0xff]),
-            [byte] if !is_plain(*byte) => out.push(b'?'),
-            plain => out.extend_from_slice(plain),
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn is_plain(byte: u8) -> bool {
-    !matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f | 0xff)
 }
 
 /// The replies with a fixed text.

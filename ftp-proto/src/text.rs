@@ -3,7 +3,7 @@
 
 use alloc::borrow::Cow;
 
-use crate::command::{Verb, find, split_word};
+use crate::command::{ControlVerb, LocalVerb, Verb, find, split_word};
 use crate::line::strip_commands;
 pub use crate::printable::{Printable, printable, printable_word};
 
@@ -15,10 +15,14 @@ pub use crate::printable::{Printable, printable, printable_word};
 /// a program sends: up to eight capital letters and digits.
 #[must_use]
 pub fn loggable(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.trim_ascii_end();
+    // Most lines.
+    if has_no_secret(line) {
+        return Cow::Borrowed(line);
+    }
     if may_have_password(line) {
         return Cow::Borrowed(b"PASS (hidden)");
     }
-    let line = line.trim_ascii_end();
     let command = strip_commands(line).trim_ascii_start();
     let known = known_part(command);
     if known.len() == command.len() {
@@ -30,6 +34,18 @@ pub fn loggable(line: &[u8]) -> Cow<'_, [u8]> {
     }
     shown.extend_from_slice(b"(hidden)");
     Cow::Owned(shown)
+}
+
+/// Whether a line begins with a command whose argument is shown, whatever it is.
+fn has_no_secret(line: &[u8]) -> bool {
+    let (name, _) = split_word(line);
+    let Some(info) = find(name) else {
+        return false;
+    };
+    !matches!(
+        info.verb,
+        Verb::Control(ControlVerb::Pass) | Verb::Local(LocalVerb::Acct) | Verb::Site
+    )
 }
 
 /// The line, or its beginning without the argument of a command that does not exist.

@@ -24,27 +24,32 @@ pub(crate) fn unix_days() -> i64 {
 
 /// The date of a time in the form of MDTM (RFC 3659, section 2.3), as `2026-11-22`.
 pub(crate) fn date(time: &[u8; 14]) -> String {
-    let [year, month, day] = [0..4, 4..6, 6..8].map(|range| digits(time, range));
-    format!("{year}-{month}-{day}")
+    let [year, month, day, ..] = parts(time);
+    [year, "-", month, "-", day].concat()
 }
 
-/// Date and time, as `2026-11-22 13:07:31Z`.
+/// Date and time, as `2026-11-22 13:07:31Z`. Each line of the log has one.
 pub(crate) fn date_and_time(unix_seconds: i64) -> String {
     let time = time_val(unix_seconds);
-    let [hour, minute, second] = [8..10, 10..12, 12..14].map(|range| digits(&time, range));
-    format!("{} {hour}:{minute}:{second}Z", date(&time))
+    let [year, month, day, hour, minute, second] = parts(&time);
+    [
+        year, "-", month, "-", day, " ", hour, ":", minute, ":", second, "Z",
+    ]
+    .concat()
 }
 
 /// Date and time as RFC 3339 has them, as `2026-11-22T13:07:31.042Z`.
 pub(super) fn rfc3339(unix_time: Duration) -> String {
     let time = time_val(unix_time.as_secs().cast_signed());
-    let [hour, minute, second] = [8..10, 10..12, 12..14].map(|range| digits(&time, range));
+    let [.., hour, minute, second] = parts(&time);
     let millis = unix_time.subsec_millis();
     format!("{}T{hour}:{minute}:{second}.{millis:03}Z", date(&time))
 }
 
-fn digits(time: &[u8; 14], range: std::ops::Range<usize>) -> &str {
-    str::from_utf8(&time[range]).unwrap_or_default()
+/// Year, month, day, hour, minute and second.
+fn parts(time: &[u8; 14]) -> [&str; 6] {
+    let text = str::from_utf8(time).unwrap_or_default();
+    [0..4, 4..6, 6..8, 8..10, 10..12, 12..14].map(|part| text.get(part).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ struct Spaces<'a, 'b> {
     out: &'a mut fmt::Formatter<'b>,
     /// Only those after a colon.
     after_colon: bool,
-    last: char,
+    last: u8,
 }
 
 impl fmt::Display for Word<'_> {
@@ -43,7 +43,7 @@ impl<'a, 'b> Spaces<'a, 'b> {
         Self {
             out,
             after_colon,
-            last: ' ',
+            last: b' ',
         }
     }
 
@@ -54,17 +54,16 @@ impl<'a, 'b> Spaces<'a, 'b> {
 
 impl Write for Spaces<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars()
-            .try_for_each(|character| self.write_char(character))
-    }
-
-    fn write_char(&mut self, character: char) -> fmt::Result {
-        let last = std::mem::replace(&mut self.last, character);
-        if character == ' ' && (last == ':' || !self.after_colon) {
-            self.out.write_str("\\x20")
-        } else {
-            self.out.write_char(character)
+        let mut start = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            let last = std::mem::replace(&mut self.last, byte);
+            if byte == b' ' && (last == b':' || !self.after_colon) {
+                self.out.write_str(&text[start..at])?;
+                self.out.write_str("\\x20")?;
+                start = at + 1;
+            }
         }
+        self.out.write_str(&text[start..])
     }
 }
 

@@ -36,13 +36,19 @@ pub(super) fn record(
 ) -> String {
     match format {
         LogFormat::Text => {
+            let mut line = String::with_capacity(LINE_BYTES_USUAL);
             let time = clock::date_and_time(unix_time.as_secs().cast_signed());
-            format!("{time} {level:<5} {text}\n")
+            // Writing to a text does not fail.
+            let _ = writeln!(line, "{time} {level:<5} {text}");
+            line
         }
         LogFormat::Json => json(clock::rfc3339(unix_time), level, &text.to_string()),
         LogFormat::Journald => prefixed(level, &text.to_string()),
     }
 }
+
+/// Most lines are shorter.
+const LINE_BYTES_USUAL: usize = 160;
 
 /// Formats what is printed without a level, such as an error at the start.
 pub(super) fn message(format: LogFormat, level: Level, text: &dyn fmt::Display) -> String {

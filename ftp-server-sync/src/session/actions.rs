@@ -27,6 +27,7 @@ impl Connection {
     ///
     /// What needs much of the stack is not inlined: most sessions only log in and wait.
     pub(super) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
+        self.budget.work();
         self.before_closing(&action, now);
         match action {
             Action::Authenticate { user, password } => self.authenticate(user, password, now),

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 pub(super) struct TurnBudget {
     commands: u32,
     bytes: usize,
+    /// At the last look at the clock.
+    now: Instant,
+    /// Something that may take long has been done since.
+    has_worked: bool,
     ends: Instant,
 }
 
@@ -17,6 +21,8 @@ impl TurnBudget {
         Self {
             commands: COMMANDS_MAX,
             bytes: BYTES_MAX,
+            now,
+            has_worked: false,
             ends: now + TIME_MAX,
         }
     }
@@ -24,18 +30,24 @@ impl TurnBudget {
     /// If one more command may be executed, it is counted, and the time is returned.
     pub(super) fn take_command(&mut self) -> Option<Instant> {
         self.commands = self.commands.checked_sub(1)?;
-        let now = Instant::now();
-        if now >= self.ends {
-            self.end();
+        if self.has_worked && self.is_over() {
             return None;
         }
-        Some(now)
+        Some(self.now)
+    }
+
+    /// An action has been performed, or a line was written into the log. A command that does
+    /// neither takes less time than a look at the clock.
+    pub(super) fn work(&mut self) {
+        if !std::mem::replace(&mut self.has_worked, true) {
+            self.commands = self.commands.saturating_sub(COMMANDS_OF_WORK);
+        }
     }
 
     /// How many bytes may be moved. Other work counts as bytes that take as long.
     pub(super) fn bytes(&mut self) -> usize {
-        if self.bytes > 0 && Instant::now() >= self.ends {
-            self.end();
+        if self.bytes > 0 {
+            self.is_over();
         }
         self.bytes
     }
@@ -48,6 +60,7 @@ impl TurnBudget {
     /// Bytes have been moved.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.has_worked = true;
     }
 
     /// Nothing more is done in this turn.
@@ -59,9 +72,25 @@ impl TurnBudget {
     pub(super) fn is_spent(&self) -> bool {
         self.commands == 0 || self.bytes == 0
     }
+
+    /// Looks at the clock, and ends a turn that has taken too long.
+    fn is_over(&mut self) -> bool {
+        self.now = Instant::now();
+        self.has_worked = false;
+        let is_over = self.now >= self.ends;
+        if is_over {
+            self.end();
+        }
+        is_over
+    }
 }
 
-const COMMANDS_MAX: u32 = 64;
+/// Commands that are only answered.
+const COMMANDS_MAX: u32 = 1024;
+
+/// A command that looks at a file takes as long as this number of others, or longer: 64 of them are
+/// a turn.
+const COMMANDS_OF_WORK: u32 = 15;
 
 /// A gigabyte per second comes close to the limit of time.
 const BYTES_MAX: usize = 4 << 20;
@@ -77,8 +106,20 @@ mod tests {
     fn a_turn_ends_by_each_of_its_limits() {
         let now = Instant::now() + Duration::from_secs(60);
         let mut budget = TurnBudget::new(now);
-        assert_eq!((0..100).filter_map(|_| budget.take_command()).count(), 64);
+        let commands = (0..2000).filter_map(|_| budget.take_command()).count();
+        assert_eq!(commands, 1024);
         assert!(budget.is_spent() && budget.bytes() == 4 << 20);
+
+        let mut budget = TurnBudget::new(now);
+        let commands = (0..2000).filter_map(|_| {
+            let taken = budget.take_command();
+            // An action, and a line about its refusal: it counts once.
+            budget.work();
+            budget.work();
+            taken
+        });
+        assert_eq!(commands.count(), 64);
+        assert!(budget.is_spent());
 
         let mut budget = TurnBudget::new(now);
         budget.spend(1 << 21);
@@ -87,6 +128,8 @@ mod tests {
         assert!(budget.is_spent() && budget.take_command().is_some());
 
         let mut late = TurnBudget::new(Instant::now() - TIME_MAX);
+        assert!(late.take_command().is_some());
+        late.work();
         assert!(late.take_command().is_none() && late.bytes() == 0 && late.is_spent());
     }
 }

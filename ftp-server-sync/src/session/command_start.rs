@@ -7,12 +7,20 @@ pub(super) struct CommandStart {
     length: usize,
 }
 
+impl Default for CommandStart {
+    fn default() -> Self {
+        Self {
+            bytes: [0; COMMAND_BYTES_SHOWN],
+            length: 0,
+        }
+    }
+}
+
 impl CommandStart {
-    pub(super) fn of(line: &[u8]) -> Self {
-        let length = line.len().min(COMMAND_BYTES_SHOWN);
-        let mut bytes = [0; COMMAND_BYTES_SHOWN];
-        bytes[..length].copy_from_slice(&line[..length]);
-        Self { bytes, length }
+    /// Another command line.
+    pub(super) fn set(&mut self, line: &[u8]) {
+        self.length = line.len().min(COMMAND_BYTES_SHOWN);
+        self.bytes[..self.length].copy_from_slice(&line[..self.length]);
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -334,6 +334,7 @@ impl Connection {
         if self.log.is_without_line(reply) {
             return;
         }
+        self.budget.work();
         let text = &self.control.unsent()[start..];
         let first = text.split(|&byte| byte == b'\r').next().unwrap_or(text);
         let shown = self.session.names().decode(first);
@@ -407,8 +408,11 @@ impl Connection {
         }
         match self.session.foreign_protocol() {
             None => {
+                let last = self.log.last_command();
                 self.log.command(&input[..used], self.session.names(), now);
-                self.record.on_command(self.log.last_command());
+                if self.log.last_command() != last {
+                    self.record.on_command(now);
+                }
                 self.allocated = allocated(&input[..used]).or(self.allocated);
                 let denied = &self.current.config.denied_commands;
                 if !denied.is_empty()

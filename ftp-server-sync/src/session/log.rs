@@ -93,7 +93,7 @@ impl SessionLog {
             farewell: None,
             announced: None,
             never_connected: 0,
-            command: CommandStart::of(b""),
+            command: CommandStart::default(),
             subject: None,
             flag: None,
             stored: StoredPaths::default(),
@@ -156,7 +156,7 @@ impl SessionLog {
             Cow::Borrowed(&b"(overlong line)"[..])
         };
         let shown = names.decode(&shown).unwrap_or(Cow::Borrowed(&shown));
-        self.command = CommandStart::of(&shown);
+        self.command.set(&shown);
         if begins {
             self.last_command = now;
             debug!("{} > {}", self.context.name, printable(&shown));

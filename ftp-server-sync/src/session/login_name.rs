@@ -7,8 +7,11 @@ use ftp_proto::text::printable;
 /// The name, if this is the line of a USER.
 pub(super) fn user_name(line: &[u8]) -> Option<&[u8]> {
     let (verb, name) = line.split_at_checked(b"USER ".len())?;
+    if !verb.eq_ignore_ascii_case(b"USER ") {
+        return None;
+    }
     let name = name.trim_ascii_end();
-    (verb.eq_ignore_ascii_case(b"USER ") && !name.is_empty()).then_some(name)
+    (!name.is_empty()).then_some(name)
 }
 
 /// A name in double quotes, and none inside: its end is certain. Displayed up to a
