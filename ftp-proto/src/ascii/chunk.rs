@@ -2,7 +2,7 @@
 //! from each line end to the next one, a file of empty lines would cost fifty times as much as
 //! other files.
 
-/// So many bytes that the compiler uses vector instructions to look at them.
+/// Few enough bytes for vector registers, which the compiler uses to look at them.
 pub(super) type Chunk = [u8; CHUNK_BYTES];
 
 /// A bit for each byte of a chunk; the lowest one is for the first byte.

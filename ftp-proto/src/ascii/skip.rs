@@ -96,7 +96,7 @@ impl Skip {
     }
 }
 
-/// So much is skipped at once, while it is certain that the place is not in it.
+/// How much is skipped at once, while it is certain that the place is not in it.
 const PIECE_BYTES: usize = 1024;
 
 #[cfg(test)]
