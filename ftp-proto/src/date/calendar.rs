@@ -30,7 +30,7 @@ impl CivilTime {
         // functions and their application to calendar algorithms" (2022).
         let quarter_days = 4 * day as u32 + 3;
         let century = quarter_days / QUARTER_DAYS_OF_CENTURY;
-        let quarter_days = u64::from(quarter_days % QUARTER_DAYS_OF_CENTURY | 3);
+        let quarter_days = u64::from((quarter_days % QUARTER_DAYS_OF_CENTURY) | 3);
         let years = quarter_days * 2_939_745;
         let year_of_century = (years >> 32) as u32;
         let day_of_year = years as u32 / 2_939_745 / 4;
