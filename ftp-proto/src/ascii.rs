@@ -3,10 +3,14 @@
 //!
 //! Both translators give the same output for any division of the input into buffers.
 
+mod chunk;
 mod length;
 mod skip;
 
 use alloc::vec::Vec;
+use core::slice::from_ref;
+
+use chunk::{CHUNK_BYTES, Chunk, Places, has, places, with_inserted, without};
 
 pub use length::TextLength;
 pub use skip::Skip;
@@ -41,18 +45,46 @@ impl Encoder {
 
     /// Appends the translation of `input` to `output`: at most twice as many bytes.
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) {
-        output.reserve(input.len());
-        let mut rest = input;
-        while let Some(end) = find(LF, rest) {
-            let line = &rest[..end];
-            let after_cr = line.last().map_or(self.after_cr, |&byte| byte == CR);
-            output.extend_from_slice(line);
-            output.extend_from_slice(if after_cr { b"\n" } else { b"\r\n" });
-            self.after_cr = false;
-            rest = &rest[end + 1..];
+        // Lines of usual length fit without a second allocation.
+        output.reserve(input.len() + input.len() / 8);
+        let (chunks, rest) = input.as_chunks();
+        let mut written = 0;
+        for (index, chunk) in chunks.iter().enumerate() {
+            if !has(chunk, LF) {
+                continue;
+            }
+            let before = index.checked_sub(1).and_then(|index| chunks[index].last());
+            let added = self.added(chunk, before);
+            if added != 0 {
+                // What needs no change is copied as a whole.
+                output.extend_from_slice(chunks[written..index].as_flattened());
+                let (text, length) = with_inserted(chunk, added, CR);
+                output.extend_from_slice(&text[..length]);
+                written = index + 1;
+            }
         }
-        output.extend_from_slice(rest);
-        if let Some(&last) = rest.last() {
+        output.extend_from_slice(chunks[written..].as_flattened());
+        self.update(chunks.as_flattened());
+        for byte in rest {
+            if *byte == LF && !self.after_cr {
+                output.push(CR);
+            }
+            output.push(*byte);
+            self.update(from_ref(byte));
+        }
+    }
+
+    /// The line ends of a chunk that get a CR. `before`: the byte before the chunk, if it is in the
+    /// same input.
+    fn added(&self, chunk: &Chunk, before: Option<&u8>) -> Places {
+        let is_after_cr = before.map_or(self.after_cr, |&before| before == CR);
+        let after_cr = places(chunk, CR) << 1 | Places::from(is_after_cr);
+        places(chunk, LF) & !after_cr
+    }
+
+    /// These bytes are translated.
+    fn update(&mut self, input: &[u8]) {
+        if let Some(&last) = input.last() {
             self.after_cr = last == CR;
         }
     }
@@ -76,22 +108,43 @@ impl Decoder {
             self.is_binary = true;
             output.push(CR);
         }
-        self.is_binary = self.is_binary || find(0, input).is_some();
-        self.pending_cr = false;
-        let mut rest = input;
-        while let Some(end) = find(CR, rest) {
-            output.extend_from_slice(&rest[..end]);
-            rest = &rest[end + 1..];
-            match rest.first() {
-                None => self.pending_cr = true,
-                Some(&LF) => {}
-                Some(_) => {
-                    self.is_binary = true;
-                    output.push(CR);
-                }
+        let (chunks, rest) = input.as_chunks();
+        self.is_binary =
+            self.is_binary || chunks.iter().any(|chunk| has(chunk, 0)) || rest.contains(&0);
+        let mut written = 0;
+        for (index, chunk) in chunks.iter().enumerate() {
+            if !has(chunk, CR) {
+                continue;
+            }
+            let removed = self.removed(chunk, input.get((index + 1) * CHUNK_BYTES));
+            if removed != 0 {
+                // What needs no change is copied as a whole.
+                output.extend_from_slice(chunks[written..index].as_flattened());
+                let (text, length) = without(chunk, removed);
+                output.extend_from_slice(&text[..length]);
+                written = index + 1;
             }
         }
-        output.extend_from_slice(rest);
+        output.extend_from_slice(chunks[written..].as_flattened());
+        for (index, &byte) in rest.iter().enumerate() {
+            let next = rest.get(index + 1);
+            if byte != CR || next.is_some_and(|&next| next != LF) {
+                self.is_binary |= byte == CR;
+                output.push(byte);
+            }
+        }
+        self.pending_cr = input.last() == Some(&CR);
+    }
+
+    /// The CRs of a chunk that are not written, as an LF or the end of the input follows.
+    /// `next`: the byte after the chunk.
+    fn removed(&mut self, chunk: &Chunk, next: Option<&u8>) -> Places {
+        let is_last_removed = next.is_none_or(|&next| next == LF);
+        let is_removed =
+            places(chunk, LF) >> 1 | Places::from(is_last_removed) << (CHUNK_BYTES - 1);
+        let returns = places(chunk, CR);
+        self.is_binary |= returns & !is_removed != 0;
+        returns & is_removed
     }
 
     /// Appends the last CR, if the input ended with one.
@@ -102,26 +155,8 @@ impl Decoder {
     }
 }
 
-/// Checks whole chunks without an early exit, so that the compiler can use vector instructions.
-/// Only the chunk that contains the byte is searched byte by byte.
-fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
-    let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
-    let skipped = chunks
-        .iter()
-        .take_while(|chunk| {
-            !chunk
-                .iter()
-                .fold(false, |found, &byte| found | (byte == wanted))
-        })
-        .count()
-        * CHUNK_BYTES;
-    let within = bytes[skipped..].iter().position(|&byte| byte == wanted)?;
-    Some(skipped + within)
-}
-
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
-const CHUNK_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -252,14 +287,46 @@ mod tests {
         }
     }
 
+    /// Texts of several chunks in which line ends are dense, rare, and at the borders of chunks.
+    fn long_texts() -> impl Iterator<Item = Vec<u8>> {
+        let mut state = 1_u32;
+        (0..600).map(move |round| {
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state >> 24
+            };
+            let usual = [0, 1, 2, 4, 16, 64][round % 6];
+            let length = next() as usize % (5 * CHUNK_BYTES);
+            let bytes = (0..length).map(|_| match next() % (usual + 4) {
+                0 => LF,
+                1 => CR,
+                2 if round % 5 == 0 => 0,
+                _ => b'x',
+            });
+            bytes.collect()
+        })
+    }
+
+    /// The translators have one path for chunks, and another for the bytes behind the last one.
     #[test]
-    fn find_gives_the_first() {
-        for length in 0..3 * CHUNK_BYTES {
-            let mut bytes = alloc::vec![b'x'; length];
-            assert_eq!(find(LF, &bytes), None);
-            for at in (0..length).rev() {
-                bytes[at] = LF;
-                assert_eq!(find(LF, &bytes), Some(at));
+    fn chunks_are_translated_as_single_bytes_are() {
+        for text in long_texts() {
+            let single: Vec<&[u8]> = text.chunks(1).collect();
+            assert_eq!(encode(&[&text]), encode(&single), "{text:?}");
+            assert_eq!(decode(&[&text]), decode(&single), "{text:?}");
+            let is_binary = |pieces: &[&[u8]]| {
+                let mut decoder = Decoder::default();
+                let mut output = Vec::new();
+                pieces
+                    .iter()
+                    .for_each(|piece| decoder.push(piece, &mut output));
+                decoder.is_binary()
+            };
+            assert_eq!(is_binary(&[&text]), is_binary(&single), "{text:?}");
+            for cut in [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1] {
+                let (head, tail) = text.split_at(cut.min(text.len()));
+                assert_eq!(encode(&[head, tail]), encode(&single), "{text:?}");
+                assert_eq!(decode(&[head, tail]), decode(&single), "{text:?}");
             }
         }
     }

@@ -129,6 +129,27 @@ mod tests {
         check(i64::MAX, "99991231235959");
     }
 
+    /// The second before and the first one of a minute, a day, a month, a year and a century.
+    #[test]
+    fn dates_at_the_edges() {
+        for (first, before, after) in [
+            (1_763_816_880, "Nov 22 13:07", "Nov 22 13:08"),
+            (1_763_856_000, "Nov 22 23:59", "Nov 23 00:00"),
+            (1_764_547_200, "Nov 30 23:59", "Dec  1 00:00"),
+            (1_767_225_600, "Dec 31 23:59", "Jan  1 00:00"),
+            (1_772_323_200, "Feb 28 23:59", "Mar  1 00:00"),
+            (951_782_400, "Feb 28 23:59", "Feb 29 00:00"),
+            (951_868_800, "Feb 29 23:59", "Mar  1 00:00"),
+            (4_107_542_400, "Feb 28 23:59", "Mar  1 00:00"),
+            (0, "Dec 31 23:59", "Jan  1 00:00"),
+        ] {
+            for (time, expected) in [(first - 1, before), (first, after), (first + 59, after)] {
+                let text = list_date(time, time);
+                assert_eq!(str::from_utf8(&text), Ok(expected), "{time}");
+            }
+        }
+    }
+
     #[test]
     fn time_values_are_parsed() {
         let check = |text: &[u8], expected| {

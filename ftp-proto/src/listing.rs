@@ -5,6 +5,7 @@
 //! this file reads a directory or a clock.
 
 mod batch;
+mod columns;
 mod entry;
 mod facts;
 mod flags;
@@ -95,42 +96,6 @@ pub(crate) fn encode_target(entry: &mut Entry, names: &WireNames) {
     }
 }
 
-/// Appends the digits of a number, aligned to the right; a longer number widens the column.
-/// `core::fmt` would cost more time than the rest of a line.
-fn push_decimal(value: u64, width: usize, out: &mut Vec<u8>) {
-    let mut digits = [b' '; DIGITS_MAX];
-    let mut start = DIGITS_MAX;
-    let mut rest = value;
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start.min(DIGITS_MAX - width)..]);
-}
-
-/// Appends the hexadecimal digits of a number.
-fn push_hexadecimal(value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; DIGITS_MAX];
-    let mut start = DIGITS_MAX;
-    let mut rest = value;
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789abcdef"[(rest & 15) as usize];
-        rest >>= 4;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
-}
-
-/// The number of decimal digits of the largest value.
-const DIGITS_MAX: usize = 20;
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -183,26 +148,5 @@ pub(crate) mod tests {
             facts_line(&link.name, &link, set, Rights::READ_WRITE, &mut out);
             check(&out, &[b';', b' ', b'a', name, b'b']);
         }
-    }
-
-    #[test]
-    fn numbers() {
-        let check = |value, decimal: &str, hexadecimal: &str| {
-            for width in [0, 1, 8, DIGITS_MAX] {
-                let mut out = b"|".to_vec();
-                push_decimal(value, width, &mut out);
-                assert_eq!(text(&out), std::format!("|{decimal:>width$}"));
-            }
-            let mut out = Vec::new();
-            push_hexadecimal(value, &mut out);
-            assert_eq!(text(&out), hexadecimal);
-        };
-        check(0, "0", "0");
-        check(9, "9", "9");
-        check(10, "10", "a");
-        check(16, "16", "10");
-        check(255, "255", "ff");
-        check(0x123_4567, "19088743", "1234567");
-        check(u64::MAX, "18446744073709551615", "ffffffffffffffff");
     }
 }

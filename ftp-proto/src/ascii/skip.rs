@@ -1,6 +1,6 @@
 //! REST before a download in ASCII: where in the file the rest of the text begins.
 
-use super::{CR, Encoder, LF, find};
+use super::{CR, Encoder, LF, TextLength};
 
 /// Finds the place in a file from which a download in ASCII continues.
 ///
@@ -47,10 +47,17 @@ impl Skip {
     #[must_use = "the download continues at this place in the file"]
     pub fn push(&mut self, input: &[u8]) -> usize {
         let mut skipped = 0;
-        while let Some(octets) = self.step(&input[skipped..]) {
-            skipped += octets;
+        while self.left >= 2 * PIECE_BYTES as u64
+            && let Some(piece) = input[skipped..].first_chunk::<PIECE_BYTES>()
+        {
+            let mut length = TextLength::after(self.encoder.after_cr);
+            length.push(piece);
+            self.left -= length.octets();
+            self.encoder.after_cr = length.is_after_cr();
+            skipped += PIECE_BYTES;
         }
-        skipped
+        let rest = input[skipped..].iter();
+        skipped + rest.take_while(|&&byte| self.skip_byte(byte)).count()
     }
 
     /// Whether the place is found.
@@ -71,34 +78,26 @@ impl Skip {
         }
     }
 
-    /// Skips a piece of a line or a line end, and returns its bytes in the file. `None`: nothing
-    /// more is to be skipped.
-    fn step(&mut self, input: &[u8]) -> Option<usize> {
-        let most = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
-        let within = &input[..most];
-        let text = find(LF, within).unwrap_or(most);
-        if let Some(&last) = within[..text].last() {
-            self.encoder.after_cr = last == CR;
-            self.left -= text as u64;
-            return Some(text);
+    /// False: the place before this byte, or in the middle of a line end, is where it continues.
+    fn skip_byte(&mut self, byte: u8) -> bool {
+        let is_extended = byte == LF && !self.encoder.after_cr;
+        let octets = if is_extended { 2 } else { 1 };
+        if self.left >= octets {
+            self.left -= octets;
+            self.encoder.after_cr = byte == CR;
+            return true;
         }
-        // Now a line end comes, or nothing.
-        within.first()?;
-        match (self.encoder.after_cr, self.left) {
-            // Its CR is skipped, its LF is not: the encoder sends that alone.
-            (false, 1) => {
-                self.encoder.after_cr = true;
-                self.left = 0;
-                None
-            }
-            (after_cr, _) => {
-                self.encoder.after_cr = false;
-                self.left -= if after_cr { 1 } else { 2 };
-                Some(1)
-            }
+        if self.left == 1 {
+            // The CR of the line end is skipped, its LF is not: the encoder sends that alone.
+            self.encoder.after_cr = true;
+            self.left = 0;
         }
+        false
     }
 }
+
+/// How much is skipped at once, while it is certain that the place is not in it.
+const PIECE_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {

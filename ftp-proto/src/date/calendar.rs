@@ -22,25 +22,26 @@ impl CivilTime {
     /// last second of these years.
     pub(super) fn from_unix(seconds: i64) -> Self {
         let seconds = seconds.clamp(FIRST_SECOND, LAST_SECOND);
-        let (days, second_of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
         // Not negative: the first second is in the year 0, and the count starts in March of the
         // year -400.
-        let day = (days + DAYS_BEFORE_1970) as u64;
-        let (period, day_of_period) = (day / DAYS_OF_PERIOD, day % DAYS_OF_PERIOD);
-        let year_of_period = year_of_period(day_of_period);
-        let day_of_year = day_of_period - first_day_of_year(year_of_period);
-        let march_based = (5 * day_of_year + 2) / 153;
-        let month = if march_based < 10 {
-            march_based + 3
-        } else {
-            march_based - 9
-        };
-        let year = 400 * period + year_of_period + u64::from(month <= 2) - FIRST_PERIOD_YEARS;
-        let second_of_day = second_of_day as u64;
+        let seconds = (seconds + DAYS_BEFORE_1970 * DAY) as u64;
+        let (day, second_of_day) = (seconds / DAY as u64, (seconds % DAY as u64) as u32);
+        // With products instead of most divisions: C. Neri and L. Schneider, "Euclidean affine
+        // functions and their application to calendar algorithms" (2022).
+        let quarter_days = 4 * day as u32 + 3;
+        let century = quarter_days / QUARTER_DAYS_OF_CENTURY;
+        let quarter_days = u64::from((quarter_days % QUARTER_DAYS_OF_CENTURY) | 3);
+        let years = quarter_days * 2_939_745;
+        let year_of_century = (years >> 32) as u32;
+        let day_of_year = years as u32 / 2_939_745 / 4;
+        let months = 2141 * day_of_year + 197_913;
+        let is_next_year = day_of_year >= DAYS_FROM_MARCH_TO_DECEMBER;
+        let month = (months >> 16) - if is_next_year { 12 } else { 0 };
+        let year = 100 * century + year_of_century + u32::from(is_next_year);
         Self {
-            year: year as u16,
+            year: (year - FIRST_PERIOD_YEARS as u32) as u16,
             month: month as u8,
-            day: (day_of_year - first_day_of_month(march_based) + 1) as u8,
+            day: ((months & 0xFFFF) / 2141 + 1) as u8,
             hour: (second_of_day / 3600) as u8,
             minute: (second_of_day / 60 % 60) as u8,
             second: (second_of_day % 60) as u8,
@@ -80,12 +81,6 @@ fn first_day_of_year(year: u64) -> u64 {
     365 * year + year / 4 - year / 100
 }
 
-/// The year of the period that has this day.
-fn year_of_period(day: u64) -> u64 {
-    // Takes out the leap days that came before, so that all years have 365 days.
-    (day - day / 1460 + day / 36_524 - day / 146_096) / 365
-}
-
 /// The first day of a month, counted from the first of March. Months from March on have 31, 30, 31,
 /// 30 and 31 days, again and again: 153 in five.
 fn first_day_of_month(march_based: u64) -> u64 {
@@ -104,6 +99,9 @@ fn days_of_month(year: u16, month: u8) -> u8 {
 
 const DAY: i64 = 86_400;
 const DAYS_OF_PERIOD: u64 = 146_097;
+/// A century ends with a year that may have no leap day: the days of four of them, on average.
+const QUARTER_DAYS_OF_CENTURY: u32 = DAYS_OF_PERIOD as u32;
+const DAYS_FROM_MARCH_TO_DECEMBER: u32 = 306;
 /// The count of days starts with a period of its own, so that no day of the year 0 is negative.
 const FIRST_PERIOD_YEARS: u64 = 400;
 /// From the first of March of the year -400 to 1970-01-01.

@@ -4,7 +4,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Entry, EntryKind, push_decimal, push_hexadecimal, push_name};
+use super::columns::Columns;
+use super::{Entry, EntryKind, push_name};
 use crate::date::time_val;
 use crate::rights::{Right, Rights};
 
@@ -27,15 +28,18 @@ pub fn facts_line(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out:
 /// is not known, or contains what would end the fact: a space, as in "domain users", or a
 /// semicolon.
 pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
+    let mut columns = Columns::new(out);
     for fact in FACTS {
         if !set.contains(fact) || !entry.has(fact) {
             continue;
         }
-        out.extend_from_slice(fact.label());
-        push_value(fact, entry, rights, out);
-        out.push(b';');
+        let (label, length) = LABELS[fact as usize];
+        columns.push_part(label, length);
+        push_value(fact, entry, rights, &mut columns);
+        columns.push(*b";");
     }
-    out.push(b' ');
+    columns.push(*b" ");
+    columns.finish();
     push_name(name, out);
 }
 
@@ -131,27 +135,18 @@ impl Fact {
         1 << self as u8
     }
 
-    fn name(self) -> &'static str {
-        self.label_text().trim_end_matches('=')
-    }
-
-    /// What precedes its value.
-    fn label(self) -> &'static [u8] {
-        self.label_text().as_bytes()
-    }
-
-    fn label_text(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Type => "type=",
-            Self::Size => "size=",
-            Self::Modify => "modify=",
-            Self::Perm => "perm=",
-            Self::Unique => "unique=",
-            Self::UnixMode => "unix.mode=",
-            Self::UnixUid => "unix.uid=",
-            Self::UnixGid => "unix.gid=",
-            Self::UnixOwner => "unix.owner=",
-            Self::UnixGroup => "unix.group=",
+            Self::Type => "type",
+            Self::Size => "size",
+            Self::Modify => "modify",
+            Self::Perm => "perm",
+            Self::Unique => "unique",
+            Self::UnixMode => "unix.mode",
+            Self::UnixUid => "unix.uid",
+            Self::UnixGid => "unix.gid",
+            Self::UnixOwner => "unix.owner",
+            Self::UnixGroup => "unix.group",
         }
     }
 }
@@ -162,28 +157,28 @@ impl Entry {
     }
 }
 
-fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
+fn push_value(fact: Fact, entry: &Entry, rights: Rights, columns: &mut Columns<'_>) {
     match fact {
-        Fact::Type => push_type(entry, out),
-        Fact::Size => push_decimal(entry.size, 0, out),
-        Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
+        Fact::Type => push_type(entry, columns),
+        Fact::Size => columns.push_decimal::<0>(entry.size),
+        Fact::Modify => columns.push(time_val(entry.modified)),
         Fact::Perm => {
             let rights = entry.rights.map_or(rights, |found| rights.and(found));
-            push_perm(entry, rights, out);
+            push_perm(entry, rights, columns);
         }
         Fact::Unique => {
-            push_hexadecimal(entry.device, out);
-            out.push(b'-');
-            push_hexadecimal(entry.inode, out);
+            columns.push_hexadecimal(entry.device);
+            columns.push(*b"-");
+            columns.push_hexadecimal(entry.inode);
         }
         Fact::UnixMode => {
             let digit = |shift: u32| b'0' + ((entry.mode >> shift) & 7) as u8;
-            out.extend_from_slice(&[digit(9), digit(6), digit(3), digit(0)]);
+            columns.push([digit(9), digit(6), digit(3), digit(0)]);
         }
-        Fact::UnixUid => push_decimal(entry.uid.into(), 0, out),
-        Fact::UnixGid => push_decimal(entry.gid.into(), 0, out),
-        Fact::UnixOwner => push_owner(entry.owner.as_deref(), entry.uid, out),
-        Fact::UnixGroup => push_owner(entry.group.as_deref(), entry.gid, out),
+        Fact::UnixUid => columns.push_decimal::<0>(entry.uid.into()),
+        Fact::UnixGid => columns.push_decimal::<0>(entry.gid.into()),
+        Fact::UnixOwner => push_owner(entry.owner.as_deref(), entry.uid, columns),
+        Fact::UnixGroup => push_owner(entry.group.as_deref(), entry.gid, columns),
     }
 }
 
@@ -191,30 +186,30 @@ fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
 /// which clients know. A target that would end the value, or is not known, is left out: `symlink`,
 /// as in erratum 1500. Only the entries for a directory itself and its parent are named `.` and
 /// `..`.
-fn push_type(entry: &Entry, out: &mut Vec<u8>) {
+fn push_type(entry: &Entry, columns: &mut Columns<'_>) {
     if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target)
         && is_value(target)
     {
-        out.extend_from_slice(b"OS.unix=slink:");
-        return out.extend_from_slice(target);
+        columns.push(*b"OS.unix=slink:");
+        return columns.push_slice(target);
     }
-    out.extend_from_slice(match entry.kind {
-        EntryKind::File => &b"file"[..],
-        EntryKind::Directory if entry.name == b"." => b"cdir",
-        EntryKind::Directory if entry.name == b".." => b"pdir",
-        EntryKind::Directory => b"dir",
-        EntryKind::Symlink => b"OS.unix=symlink",
-        EntryKind::CharacterDevice => b"OS.unix=chr",
-        EntryKind::BlockDevice => b"OS.unix=blk",
-        EntryKind::Fifo => b"OS.unix=fifo",
-        EntryKind::Socket => b"OS.unix=socket",
-    });
+    match entry.kind {
+        EntryKind::File => columns.push(*b"file"),
+        EntryKind::Directory if entry.name == b"." => columns.push(*b"cdir"),
+        EntryKind::Directory if entry.name == b".." => columns.push(*b"pdir"),
+        EntryKind::Directory => columns.push(*b"dir"),
+        EntryKind::Symlink => columns.push(*b"OS.unix=symlink"),
+        EntryKind::CharacterDevice => columns.push(*b"OS.unix=chr"),
+        EntryKind::BlockDevice => columns.push(*b"OS.unix=blk"),
+        EntryKind::Fifo => columns.push(*b"OS.unix=fifo"),
+        EntryKind::Socket => columns.push(*b"OS.unix=socket"),
+    }
 }
 
 /// The commands that may succeed on an entry (RFC 3659, section 7.5.5). Devices, pipes and sockets
 /// can only be renamed or deleted, because only files are transferred; so can links that are shown
 /// as such, because they lead to nothing that is served, or upwards.
-fn push_perm(entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
+fn push_perm(entry: &Entry, rights: Rights, columns: &mut Columns<'_>) {
     let directory = entry.kind == EntryKind::Directory;
     let content = entry.kind == EntryKind::File;
     let movable = !entry.is_fixed;
@@ -236,14 +231,14 @@ fn push_perm(entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
         text[length] = letter;
         length += usize::from(granted);
     }
-    out.extend_from_slice(&text[..length]);
+    columns.push_part(text, length);
 }
 
 /// The name of an owner or a group, or the number where a name cannot be the value of a fact.
-fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
+fn push_owner(name: Option<&[u8]>, number: u32, columns: &mut Columns<'_>) {
     match name {
-        Some(name) if is_value(name) => out.extend_from_slice(name),
-        _ => push_decimal(number.into(), 0, out),
+        Some(name) if is_value(name) => columns.push_slice(name),
+        _ => columns.push_decimal::<0>(number.into()),
     }
 }
 
@@ -267,6 +262,25 @@ const FACTS: [Fact; 10] = [
     Fact::UnixOwner,
     Fact::UnixGroup,
 ];
+
+/// What precedes the value of each fact, and how long it is.
+const LABELS: [([u8; LABEL_ROOM], usize); FACTS.len()] = {
+    let mut labels = [([b'='; LABEL_ROOM], 0); FACTS.len()];
+    let mut index = 0;
+    while index < FACTS.len() {
+        let name = FACTS[index].name().as_bytes();
+        let (label, length) = &mut labels[FACTS[index] as usize];
+        while *length < name.len() {
+            label[*length] = name[*length];
+            *length += 1;
+        }
+        *length += 1;
+        index += 1;
+    }
+    labels
+};
+
+const LABEL_ROOM: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -401,16 +415,19 @@ mod tests {
 
     #[test]
     fn letters_of_rights() {
-        let check = |kind, rights, expected: &str| {
+        let check_entry = |entry: &Entry, rights, expected: &str| {
             let mut out = Vec::new();
-            push_perm(&Entry::new("x", kind, 0, 0), rights, &mut out);
-            assert_eq!(text(&out), expected, "{kind:?} {rights:?}");
+            let mut columns = Columns::new(&mut out);
+            push_perm(entry, rights, &mut columns);
+            columns.finish();
+            assert_eq!(text(&out), expected, "{entry:?} {rights:?}");
+        };
+        let check = |kind, rights, expected: &str| {
+            check_entry(&Entry::new("x", kind, 0, 0), rights, expected);
         };
         let mut fixed = Entry::new("x", EntryKind::Directory, 0, 0);
         fixed.is_fixed = true;
-        let mut out = Vec::new();
-        push_perm(&fixed, Rights::READ_WRITE, &mut out);
-        assert_eq!(text(&out), "celmp");
+        check_entry(&fixed, Rights::READ_WRITE, "celmp");
         let none = Rights::default();
         for (kind, read_only, read_write) in [
             (EntryKind::File, "r", "adfrw"),

@@ -3,9 +3,11 @@
 //! Spaces separate the columns, and no column contains one, except the date, which has three parts,
 //! and the name, which is the last column and begins after exactly one space.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Entry, EntryKind, push_decimal, push_shown_name};
+use super::columns::Columns;
+use super::{Entry, EntryKind, push_shown_name};
 use crate::date::list_date;
 
 /// Appends a line in the format of `ls -l`, for LIST and STAT (RFC 959, section 4.1.3):
@@ -16,27 +18,91 @@ use crate::date::list_date;
 /// space precedes the name, so that a name may begin with spaces. With `classify` a mark after the
 /// name shows the kind of the entry, as in `ls -F`.
 pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice(&mode_column(entry));
-    out.push(b' ');
-    push_decimal(entry.links, 3, out);
-    out.push(b' ');
-    push_owner(entry.owner.as_deref(), entry.uid, out);
-    out.push(b' ');
-    push_owner(entry.group.as_deref(), entry.gid, out);
-    out.push(b' ');
-    push_size(entry, out);
-    out.push(b' ');
-    out.extend_from_slice(&local_date(entry, now));
-    out.push(b' ');
-    push_shown_name(&entry.name, out);
-    if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
-        out.extend_from_slice(b" -> ");
-        push_shown_name(target, out);
+    LongLines::new(now, classify).push(&entry.name, entry, out);
+}
+
+/// The lines of a listing.
+pub(super) struct LongLines {
+    now: i64,
+    classify: bool,
+    owners: OwnerColumns,
+}
+
+/// The columns of owner and group. Most entries of a directory have the same as the one before.
+#[derive(Default)]
+struct OwnerColumns {
+    text: Vec<u8>,
+    numbers: (u32, u32),
+    /// While they are here, no other name can have their addresses.
+    names: [Option<Arc<[u8]>>; 2],
+}
+
+impl LongLines {
+    pub(super) fn new(now: i64, classify: bool) -> Self {
+        Self {
+            now,
+            classify,
+            owners: OwnerColumns::default(),
+        }
     }
-    if classify && let Some(mark) = mark(entry) {
-        out.push(mark);
+
+    /// Appends the line of an entry with this name.
+    pub(super) fn push(&mut self, name: &[u8], entry: &Entry, out: &mut Vec<u8>) {
+        let mut columns = Columns::new(out);
+        columns.push(mode_column(entry));
+        columns.push(*b" ");
+        columns.push_decimal::<3>(entry.links);
+        columns.push_slice(self.owners.update(entry));
+        push_size(entry, &mut columns);
+        columns.push(*b" ");
+        columns.push(local_date(entry, self.now));
+        columns.push(*b" ");
+        columns.finish();
+        push_shown_name(name, out);
+        if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
+            out.extend_from_slice(b" -> ");
+            push_shown_name(target, out);
+        }
+        if self.classify
+            && let Some(mark) = mark(entry)
+        {
+            out.push(mark);
+        }
+        out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"\r\n");
+}
+
+impl OwnerColumns {
+    /// The columns of an entry, with the spaces around them.
+    fn update(&mut self, entry: &Entry) -> &[u8] {
+        if !self.are_of(entry) {
+            self.numbers = (entry.uid, entry.gid);
+            self.names = [entry.owner.clone(), entry.group.clone()];
+            self.text.clear();
+            self.text.push(b' ');
+            push_owner(entry.owner.as_deref(), entry.uid, &mut self.text);
+            self.text.push(b' ');
+            push_owner(entry.group.as_deref(), entry.gid, &mut self.text);
+            self.text.push(b' ');
+        }
+        &self.text
+    }
+
+    fn are_of(&self, entry: &Entry) -> bool {
+        let [owner, group] = &self.names;
+        !self.text.is_empty()
+            && self.numbers == (entry.uid, entry.gid)
+            && are_same(owner.as_ref(), entry.owner.as_ref())
+            && are_same(group.as_ref(), entry.group.as_ref())
+    }
+}
+
+fn are_same(one: Option<&Arc<[u8]>>, other: Option<&Arc<[u8]>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// The date in the entry's time zone.
@@ -111,7 +177,11 @@ fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
     let start = out.len();
     match name {
         Some(name) if is_one_word(name) => out.extend_from_slice(name),
-        _ => push_decimal(number.into(), 0, out),
+        _ => {
+            let mut columns = Columns::new(out);
+            columns.push_decimal::<0>(number.into());
+            columns.finish();
+        }
     }
     let blanks = b"        ";
     let length = blanks.len().min(out.len() - start);
@@ -124,15 +194,15 @@ fn is_one_word(name: &[u8]) -> bool {
 }
 
 /// Appends the size, or the numbers of a device.
-fn push_size(entry: &Entry, out: &mut Vec<u8>) {
+fn push_size(entry: &Entry, columns: &mut Columns<'_>) {
     match entry.kind {
         EntryKind::CharacterDevice | EntryKind::BlockDevice => {
             let (major, minor) = entry.device_numbers;
-            push_decimal(major.into(), 3, out);
-            out.push(b',');
-            push_decimal(minor.into(), 4, out);
+            columns.push_decimal::<3>(major.into());
+            columns.push(*b",");
+            columns.push_decimal::<4>(minor.into());
         }
-        _ => push_decimal(entry.size, 8, out),
+        _ => columns.push_decimal::<8>(entry.size),
     }
 }
 
@@ -183,6 +253,30 @@ mod tests {
             &entry(EntryKind::Socket, 0o600, b"socket"),
             "srw-------   1 bob      users           3 Nov 22 13:07 socket",
         );
+    }
+
+    /// The columns of one entry are not those of the entry before, whatever changes.
+    #[test]
+    fn lines_of_a_listing_are_those_of_single_entries() {
+        let names = [None, Some(Arc::from(*b"bob")), Some(Arc::from(*b"a b"))];
+        let same = Some(Arc::from(*b"bob"));
+        let long: Option<Arc<[u8]>> = Some([b'x'; 300].into());
+        let mut of_listing = LongLines::new(NOW, false);
+        for owner in names.iter().chain([&same, &long]) {
+            for group in names.iter().chain([&same, &long]) {
+                for numbers in [(0, 0), (0, u32::MAX), (u32::MAX, 0), (1, 1)] {
+                    let mut entry = entry(EntryKind::File, 0o644, b"name");
+                    (entry.owner, entry.group) = (owner.clone(), group.clone());
+                    (entry.uid, entry.gid) = numbers;
+                    let [mut found, mut expected] = [Vec::new(), Vec::new()];
+                    for _ in 0..2 {
+                        of_listing.push(&entry.name, &entry, &mut found);
+                        long_line(&entry, NOW, false, &mut expected);
+                    }
+                    assert_eq!(text(&found), text(&expected));
+                }
+            }
+        }
     }
 
     #[test]

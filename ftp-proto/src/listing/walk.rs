@@ -25,6 +25,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::long::LongLines;
 use super::request::ListRequest;
 use crate::path::FtpPath;
 
@@ -85,6 +86,7 @@ impl Walk {
             style: request.style,
             classify: request.selection.flags.classify,
             now,
+            long_lines: LongLines::new(now, request.selection.flags.classify),
             prefix: Vec::new(),
             name: Vec::new(),
             utc_offset: None,

@@ -48,10 +48,6 @@ impl Root {
 
 /// The entry for `name` in the directory `parent`, with these attributes. It has no name itself:
 /// those that it is for know it.
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the fields have other types on 32-bit machines"
-)]
 pub(super) fn entry_of(
     parent: impl AsFd,
     name: &[u8],
@@ -59,7 +55,25 @@ pub(super) fn entry_of(
     details: Details,
     owners: &mut Owners,
 ) -> Entry {
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
+    let mut entry = Entry::new(Vec::new(), EntryKind::File, 0, 0);
+    fill_entry(&mut entry, parent, name, stat, details, owners);
+    entry
+}
+
+/// The same where the entry is already: it is large to move.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on 32-bit machines"
+)]
+pub(super) fn fill_entry(
+    entry: &mut Entry,
+    parent: impl AsFd,
+    name: &[u8],
+    stat: &Stat,
+    details: Details,
+    owners: &mut Owners,
+) {
+    entry.kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => EntryKind::Directory,
         FileType::Symlink => EntryKind::Symlink,
         FileType::CharacterDevice => EntryKind::CharacterDevice,
@@ -68,7 +82,7 @@ pub(super) fn entry_of(
         FileType::Socket => EntryKind::Socket,
         _ => EntryKind::File,
     };
-    let link_target = match kind {
+    entry.link_target = match entry.kind {
         EntryKind::Symlink if details.link_target => {
             rustix::fs::readlinkat(parent, name, Vec::new())
                 .ok()
@@ -77,7 +91,7 @@ pub(super) fn entry_of(
         _ => None,
     };
     let device = stat.st_rdev as rustix::fs::Dev;
-    let mut entry = Entry::new(Vec::new(), kind, stat.st_size as u64, stat.st_mtime as i64);
+    (entry.size, entry.modified) = (stat.st_size as u64, stat.st_mtime as i64);
     entry.modified_nanos = stat.st_mtime_nsec as u32;
     entry.mode = stat.st_mode & 0o7777;
     entry.links = stat.st_nlink as u64;
@@ -87,8 +101,6 @@ pub(super) fn entry_of(
     }
     (entry.device, entry.inode) = (stat.st_dev as u64, stat.st_ino as u64);
     entry.device_numbers = (rustix::fs::major(device), rustix::fs::minor(device));
-    entry.link_target = link_target;
-    entry
 }
 
 #[cfg(test)]

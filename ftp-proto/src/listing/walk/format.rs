@@ -4,13 +4,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::{fmt, mem};
 
+use super::scope::is_dots;
 use super::step::Details;
 use crate::account::Account;
 use crate::codec::WireNames;
 use crate::listing::batch::EntryBatch;
 use crate::listing::entry::{Entry, EntryKind};
+use crate::listing::long::LongLines;
 use crate::listing::style::ListStyle;
-use crate::listing::{encode_entry, encode_target, facts_line, heading, long_line, push_name};
+use crate::listing::{encode_target, facts_line, heading, push_name};
 use crate::path::FtpPath;
 
 /// The form of a listing.
@@ -18,7 +20,9 @@ pub(super) struct Format {
     pub(super) style: ListStyle,
     pub(super) classify: bool,
     pub(super) now: i64,
-    /// The name of the entry that is written, whose memory is used for the next one.
+    /// The lines of LIST.
+    pub(super) long_lines: LongLines,
+    /// The path of the entry that is written, whose memory is used for the next one.
     pub(super) name: Vec<u8>,
     /// What goes before the names of NLST.
     pub(super) prefix: Vec<u8>,
@@ -79,27 +83,35 @@ impl Format {
             entry.name = name.concat();
             return status.batch.entries.push(entry);
         }
-        entry.name = mem::take(&mut self.name);
-        entry.name.clear();
-        name.iter()
-            .for_each(|part| entry.name.extend_from_slice(part));
-        self.line(entry, out);
-        self.name = mem::take(&mut entry.name);
+        let mut joined = mem::take(&mut self.name);
+        let name = match *name {
+            // Not copied: most entries are in the directory itself.
+            [b"", b"", name] | [name] => name,
+            _ => {
+                joined.clear();
+                name.iter().for_each(|part| joined.extend_from_slice(part));
+                &joined
+            }
+        };
+        self.line(entry, name, out);
+        self.name = joined;
     }
 
-    fn line(&self, entry: &mut Entry, out: &mut Vec<u8>) {
+    fn line(&mut self, entry: &mut Entry, name: &[u8], out: &mut Vec<u8>) {
+        encode_target(entry, &self.names);
+        let written = self.names.encode(name);
         match &self.style {
             ListStyle::Facts(facts) => {
-                let rights = self.account.rights_of_entry(&self.directory, &entry.name);
-                entry.is_fixed |= !self.account.is_movable_entry(&self.directory, &entry.name);
-                encode_target(entry, &self.names);
-                let name = self.names.encode(&entry.name);
-                facts_line(&name, entry, *facts, rights, out);
+                let rights = self.account.rights_of_entry(&self.directory, name);
+                entry.is_fixed |= !self.account.is_movable_entry(&self.directory, name);
+                // Of the name they only show whether the entry is the directory itself.
+                entry.name.clear();
+                if is_dots(name) {
+                    entry.name.extend_from_slice(name);
+                }
+                facts_line(&written, entry, *facts, rights, out);
             }
-            ListStyle::Long | ListStyle::Names => {
-                encode_entry(entry, &self.names);
-                long_line(entry, self.now, self.classify, out);
-            }
+            ListStyle::Long | ListStyle::Names => self.long_lines.push(&written, entry, out),
         }
     }
 

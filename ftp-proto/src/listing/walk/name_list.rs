@@ -29,12 +29,29 @@ impl NameList {
         self.ends.is_empty()
     }
 
-    /// The name at `index`.
-    pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+    /// Where the name at `index` is.
+    pub(super) fn place(&self, index: usize) -> Option<NamePlace> {
         let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.bytes[start..end])
+        let before = index.checked_sub(1);
+        let start = before.and_then(|before| self.ends.get(before).copied());
+        Some(NamePlace {
+            start: start.unwrap_or_default(),
+            end,
+        })
     }
+
+    /// The name in this place; empty if there is none.
+    pub(super) fn get(&self, place: NamePlace) -> &[u8] {
+        let name = self.bytes.get(place.start..place.end);
+        name.unwrap_or_default()
+    }
+}
+
+/// Where a name is in a list. A walk looks at the same name several times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NamePlace {
+    start: usize,
+    end: usize,
 }
 
 impl<N: AsRef<[u8]>> FromIterator<N> for NameList {

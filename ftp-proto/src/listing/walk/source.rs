@@ -5,7 +5,7 @@
 
 use alloc::sync::Arc;
 
-use super::name_list::NameList;
+use super::name_list::{NameList, NamePlace};
 use super::scope::NameFilter;
 use super::sort::{SortBuffer, SortedNames, Unsorted};
 use super::sort_memory::SortMemory;
@@ -19,6 +19,8 @@ pub(super) struct NameSource {
     piece: NameList,
     /// The next name of the piece.
     next: usize,
+    /// The name before that.
+    current: NamePlace,
     /// A name of this piece took part.
     has_found: bool,
     /// No piece comes after this one.
@@ -70,6 +72,7 @@ impl NameSource {
             flags,
             piece: NameList::from_iter(dots),
             next: 0,
+            current: NamePlace::default(),
             has_found: true,
             is_last: false,
             order: if flags.are_sorted() {
@@ -88,6 +91,7 @@ impl NameSource {
             flags: ListFlags::default(),
             piece: NameList::from_iter([name]),
             next: 0,
+            current: NamePlace::default(),
             has_found: true,
             is_last: true,
             order: Order::AsRead,
@@ -102,16 +106,15 @@ impl NameSource {
         }
         self.is_last = is_last || names.is_empty();
         self.piece = names;
-        self.next = 0;
+        (self.next, self.current) = (0, NamePlace::default());
         // Reading is not counted twice: where nothing follows, the end of the directory is counted.
         self.has_found = self.is_last;
     }
 
     /// What the current name is sorted by.
     pub(super) fn on_key(&mut self, key: i64) {
-        let name = self.piece.get(self.next.wrapping_sub(1));
-        if let (Order::Reading(buffer), Some(name)) = (&mut self.order, name) {
-            buffer.add(name, key);
+        if let Order::Reading(buffer) = &mut self.order {
+            buffer.add(self.piece.get(self.current), key);
         }
     }
 
@@ -135,8 +138,10 @@ impl NameSource {
                 }
                 Order::AsRead => {}
             }
-            if let Some(name) = self.piece.get(self.next) {
+            if let Some(place) = self.piece.place(self.next) {
                 self.next += 1;
+                self.current = place;
+                let name = self.piece.get(place);
                 if !self.filter.includes(name) || is_hidden(name) {
                     continue;
                 }
@@ -178,12 +183,7 @@ impl NameSource {
     pub(super) fn name(&self) -> &[u8] {
         match &self.order {
             Order::Buffered(names) => names.name(),
-            Order::AsRead | Order::Reading(_) => {
-                let current = self.next.checked_sub(1);
-                current
-                    .and_then(|index| self.piece.get(index))
-                    .unwrap_or_default()
-            }
+            Order::AsRead | Order::Reading(_) => self.piece.get(self.current),
         }
     }
 }

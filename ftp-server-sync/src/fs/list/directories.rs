@@ -7,13 +7,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use ftp_proto::listing::{
-    Details, DirectoryId, Entry, NameList, OpenRequest, OpenedDirectory, WalkAnswer,
+    Details, DirectoryId, Entry, EntryKind, NameList, OpenRequest, OpenedDirectory, WalkAnswer,
 };
 use ftp_proto::{FtpPath, Refusal, Right, Rights};
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use crate::fs::entry::entry_of;
+use crate::fs::entry::fill_entry;
 use crate::fs::links::{Containers, is_link};
 use crate::fs::owners::Owners;
 use crate::fs::real_rights::{RealRights, of_link};
@@ -86,7 +86,14 @@ impl Directories {
 
     /// An entry of a directory.
     pub(super) fn look(&mut self, id: DirectoryId, name: &[u8], details: Details) -> WalkAnswer {
-        answer(self.try_look(id, name, details).map(WalkAnswer::Entry))
+        // Each is large to move, and a directory may contain many.
+        let mut answer = WalkAnswer::Entry(Entry::new(Vec::new(), EntryKind::File, 0, 0));
+        if let WalkAnswer::Entry(entry) = &mut answer
+            && let Err(refusal) = self.try_look(id, name, details, entry)
+        {
+            answer = WalkAnswer::Refused(refusal);
+        }
+        answer
     }
 
     pub(super) fn look_at(&mut self, path: &FtpPath, details: Details) -> WalkAnswer {
@@ -185,10 +192,12 @@ impl Directories {
         id: DirectoryId,
         name: &[u8],
         details: Details,
-    ) -> Result<Entry, Refusal> {
+        entry: &mut Entry,
+    ) -> Result<(), Refusal> {
         let directory = find(&mut self.current, id)?;
         if let Some(path) = directory.seen_elsewhere(name) {
-            return self.tree.entry(&path, details, &mut self.owners);
+            *entry = self.tree.entry(&path, details, &mut self.owners)?;
+            return Ok(());
         }
         let own = match name {
             b"." => Some(directory.path.clone()),
@@ -197,9 +206,9 @@ impl Directories {
         };
         let disk = directory.disk.as_mut().ok_or(Refusal::NotFound)?;
         let real = self.real.as_ref().and_then(|(_, real)| real.as_ref());
-        let mut entry = disk.look(name, details, real, &mut self.owners)?;
+        disk.look(name, details, real, &mut self.owners, entry)?;
         entry.is_fixed = own.is_some_and(|own| !own.is_root() && self.tree.is_fixed(&own));
-        Ok(entry)
+        Ok(())
     }
 }
 
@@ -245,7 +254,8 @@ impl DiskDirectory {
         details: Details,
         real: Option<&RealRights>,
         owners: &mut Owners,
-    ) -> Result<Entry, Refusal> {
+        entry: &mut Entry,
+    ) -> Result<(), Refusal> {
         let handle = &self.handle;
         let mut stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
@@ -266,9 +276,9 @@ impl DiskDirectory {
             stat = target;
             rights = rights.map(|place| of_link(place, of_target));
         }
-        let mut entry = entry_of(handle, name, &stat, details, owners);
+        fill_entry(entry, handle, name, &stat, details, owners);
         entry.rights = rights;
-        Ok(entry)
+        Ok(())
     }
 }
 
