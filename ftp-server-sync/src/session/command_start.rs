@@ -1,22 +1,19 @@
 //! What the log remembers of a command line.
 
 /// The first bytes of a command line.
-#[derive(Debug)]
-pub(super) struct CommandStart {
-    bytes: [u8; COMMAND_BYTES_SHOWN],
-    length: usize,
-}
+#[derive(Debug, Default)]
+pub(super) struct CommandStart(Vec<u8>);
 
 impl CommandStart {
-    pub(super) fn of(line: &[u8]) -> Self {
+    /// Remembers this line instead of the one before.
+    pub(super) fn set(&mut self, line: &[u8]) {
+        self.0.clear();
         let length = line.len().min(COMMAND_BYTES_SHOWN);
-        let mut bytes = [0; COMMAND_BYTES_SHOWN];
-        bytes[..length].copy_from_slice(&line[..length]);
-        Self { bytes, length }
+        self.0.extend_from_slice(&line[..length]);
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        &self.0
     }
 }
 
