@@ -6,6 +6,7 @@ mod allocated;
 mod budget;
 mod busy_upload;
 mod command;
+mod command_input;
 mod command_start;
 mod connect_failure;
 mod connection;
@@ -41,6 +42,7 @@ mod user;
 mod user_sessions;
 
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,22 +104,25 @@ impl SessionPoll {
 }
 
 /// Serves one client, from the greeting until the control connection is closed.
-pub(crate) fn run(start: Start, poll: &mut SessionPoll) {
+pub(crate) fn run(start: Box<Start>, poll: &mut SessionPoll) {
     let (number, client) = (start.number, start.peer.ip());
     // Unless it ends cleanly.
     poll.is_used = true;
     match serve(start, poll) {
         Ok(is_used) => poll.is_used = is_used,
-        Err(error) => {
-            let name = SessionName::new(number, client);
-            error!("{name} the session failed: {}", SystemText(&error));
-        }
+        Err(error) => log_failure(number, client, &error),
     }
+}
+
+#[inline(never)]
+fn log_failure(number: u64, client: IpAddr, error: &io::Error) {
+    let name = SessionName::new(number, client);
+    error!("{name} the session failed: {}", SystemText(error));
 }
 
 /// Returns whether something of the session may be left in the poll: a program that was just about
 /// to start when its sockets were closed keeps them open for a moment.
-fn serve(start: Start, poll: &mut SessionPoll) -> io::Result<bool> {
+fn serve(start: Box<Start>, poll: &mut SessionPoll) -> io::Result<bool> {
     let SessionPoll {
         poll,
         events,

@@ -19,6 +19,11 @@ const ALLOCATIONS: [(&str, u64); COMMANDS.len()] = [("NOOP", 0), ("CWD", 2), ("P
 /// file in the reply 150.
 const ALLOCATIONS_OF_DOWNLOAD: u64 = 25;
 
+/// The lines of a download before its data connection.
+const IDLE_LINES: usize = 5;
+/// Beside the session itself.
+const BYTES_OF_IDLE_SESSION: i64 = 768;
+
 /// An average, in case that not every repetition costs the same.
 const REPETITIONS: u64 = 100;
 
@@ -55,6 +60,24 @@ fn allocations_of_a_session() {
     });
     assert_eq!(counted.count_total, ALLOCATIONS_OF_DOWNLOAD);
     assert_eq!(counted.count_current, 0, "a session leaves memory behind");
+}
+
+/// What an idle session has in memory: a server has many of them.
+#[test]
+fn memory_of_an_idle_session() {
+    let config = Arc::new(Config::default());
+    let mut idle = None;
+    let counted = measure(|| {
+        let mut dialogue = Dialogue::new(&config, Vec::new());
+        for line in &DOWNLOAD[..IDLE_LINES] {
+            dialogue.say(line);
+        }
+        idle = Some(dialogue);
+    });
+    // What has been sent is the driver's.
+    let sent = idle.map_or(0, |dialogue| dialogue.into_sent().capacity());
+    let bytes = counted.bytes_current - i64::try_from(sent).expect("a small buffer");
+    assert!(bytes <= BYTES_OF_IDLE_SESSION, "{bytes} bytes");
 }
 
 /// A listing takes memory for each piece of names that its driver reads, and for no name.

@@ -12,6 +12,7 @@ use crate::reply::Reply;
 
 impl Session {
     /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
+    #[inline(never)]
     pub(super) fn tls_ended(&mut self, is_established: bool, leftover: usize) -> Option<Flow> {
         let Question::Tls { greet } = self.context.question else {
             return None;
@@ -40,6 +41,7 @@ impl Session {
 
 impl Context {
     /// Executes one of these commands. `followed`: the client has sent more bytes after it.
+    #[inline(never)]
     pub(super) fn protection_command(
         &mut self,
         verb: ProtectionVerb,

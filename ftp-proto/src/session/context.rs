@@ -1,5 +1,6 @@
 //! The state of a session that every handler may use, before and after login.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -49,7 +50,7 @@ pub(super) struct Context {
     pub(super) offer: Option<(DataId, PassiveOffer)>,
     /// The last transfer was refused: that is why the client may not connect, and not the network.
     pub(super) is_offer_refused: bool,
-    pub(super) never_connected: Option<LastNeverConnected>,
+    pub(super) never_connected: Option<Box<LastNeverConnected>>,
     /// Whether the client can be reached in active mode although it names a private address.
     pub(super) one_to_one_nat: OneToOneNat,
 }
@@ -289,11 +290,12 @@ impl Context {
         {
             let before = self.never_connected.as_ref();
             let before = before.map_or(0, |last| last.connection.number);
-            self.never_connected = Some(LastNeverConnected::new(NeverConnected {
+            let last = LastNeverConnected::new(NeverConnected {
                 number: before.saturating_add(1),
                 offer,
                 withdrawn,
-            }));
+            });
+            self.never_connected = Some(Box::new(last));
         }
     }
 

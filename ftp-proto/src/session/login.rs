@@ -86,6 +86,7 @@ impl Login {
     }
 
     /// The outcome of `Authenticate`. `None`: no such action is open.
+    #[inline(never)]
     pub(super) fn authenticated(
         &mut self,
         context: &mut Context,
@@ -97,6 +98,8 @@ impl Login {
         context.question = Question::None;
         let user = self.user.take().unwrap_or_default();
         if let Some(account) = account {
+            // Most sessions wait from now on, and AUTH had two outputs.
+            context.outputs.shrink_to(1);
             context.reply(Reply::LOGGED_IN);
             return Some(Flow::Ready(Box::new(Ready::new(user, account))));
         }

@@ -13,6 +13,7 @@ mod space;
 mod transfer;
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -64,7 +65,7 @@ pub(super) struct Ready {
     /// The umask that SITE UMASK has set.
     pub(super) umask: Option<u32>,
     /// The last command, if its argument may mean another name.
-    retry: Option<Retry>,
+    retry: Option<Box<Retry>>,
     /// `~` at the begin of a path is the home directory, in the command that is executed now.
     tilde_is_home: bool,
 }
@@ -252,7 +253,7 @@ impl Ready {
         context: &mut Context,
         transfer: TransferId,
     ) -> Result<(TransferStart, bool), Reply> {
-        let last = context.never_connected.as_ref();
+        let last = context.never_connected.as_deref();
         let passive = |data| TransferStart {
             transfer,
             data,

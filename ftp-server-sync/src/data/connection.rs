@@ -54,17 +54,20 @@ enum State {
     Idle,
     /// No passive port is available yet.
     Queued {
-        ticket: Ticket,
+        ticket: Box<Ticket>,
         since: Instant,
         limit: Duration,
     },
     /// The client has been sent to a passive port. `start`: of the transfer that waits for it.
     Listening {
         port: Box<AnnouncedPort>,
-        start: Option<Start>,
+        start: Option<Box<Start>>,
     },
     /// Active mode: the connection is not established yet.
-    Connecting { stream: DataStream, start: Start },
+    Connecting {
+        stream: DataStream,
+        start: Box<Start>,
+    },
     /// Connected, and TLS is not established yet.
     Handshaking(Attempt),
     /// Bytes can move.
@@ -114,14 +117,16 @@ pub(crate) enum DataActivity {
 }
 
 impl DataConnection {
-    pub(crate) fn new(log: LogContext) -> Self {
-        Self {
+    // Not inlined, and in a box, so that the stack of the caller has none of it.
+    #[inline(never)]
+    pub(crate) fn boxed(log: LogContext) -> Box<Self> {
+        Box::new(Self {
             log,
             id: None,
             state: State::Idle,
             lingering: None,
             tokens: Tokens::default(),
-        }
+        })
     }
 
     pub(crate) fn id(&self) -> Option<DataId> {
@@ -141,7 +146,7 @@ impl DataConnection {
             OpenOutcome::Opened(listener) => self.listen(listener, limit, now),
             OpenOutcome::Queued(ticket) => {
                 self.state = State::Queued {
-                    ticket,
+                    ticket: ticket.into(),
                     since: now,
                     limit,
                 };
@@ -171,7 +176,7 @@ impl DataConnection {
     ) -> io::Result<()> {
         match &mut self.state {
             State::Listening { start, .. } => {
-                *start = Some(Start::new(sender, protection, now));
+                *start = Some(Start::boxed(sender, protection, now));
                 Ok(())
             }
             _ => Err(ErrorKind::NotConnected.into()),
@@ -195,7 +200,7 @@ impl DataConnection {
     ) -> io::Result<()> {
         self.id = Some(id);
         let stream = DataStream::connect(own, target, self.tokens.next())?;
-        let start = Start::new(sender, protection, now);
+        let start = Start::boxed(sender, protection, now);
         self.state = State::Connecting { stream, start };
         Ok(())
     }
@@ -237,7 +242,7 @@ impl DataConnection {
                 ticket,
                 since,
                 limit,
-            } => self.advance_ticket(ticket, since, limit, now),
+            } => self.advance_ticket(*ticket, since, limit, now),
             State::Listening { port, start: None } => self.watch(port, registry, now),
             State::Listening {
                 port,
@@ -254,6 +259,11 @@ impl DataConnection {
             State::Open(attempt) => Some(&mut attempt.stream),
             _ => None,
         }
+    }
+
+    /// There is nothing to [`advance`](Self::advance).
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle) && self.lingering.is_none()
     }
 
     pub(crate) fn is_open(&self) -> bool {

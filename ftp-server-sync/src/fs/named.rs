@@ -28,7 +28,7 @@ impl NamedDirectory {
     /// The system's error; [`Errno::NOTDIR`] for what is no directory.
     pub(super) fn at(path: &Path) -> Result<Self, Errno> {
         match rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED) {
-            Err(Errno::NOSYS | Errno::PERM) => Self::of_stat(&rustix::fs::stat(path)?),
+            Err(Errno::NOSYS | Errno::PERM) => Self::at_without_statx(path),
             found => Self::of_statx(&found?),
         }
     }
@@ -43,6 +43,11 @@ impl NamedDirectory {
             Err(Errno::NOSYS | Errno::PERM) => Self::of_stat(&rustix::fs::fstat(directory)?),
             found => Self::of_statx(&found?),
         }
+    }
+
+    #[inline(never)]
+    fn at_without_statx(path: &Path) -> Result<Self, Errno> {
+        Self::of_stat(&rustix::fs::stat(path)?)
     }
 
     /// Device and inode.

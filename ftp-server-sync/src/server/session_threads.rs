@@ -140,7 +140,7 @@ impl SessionThread {
                 handle: &handle,
                 is_parked: false,
             };
-            session::run(*start, &mut self.poll);
+            session::run(start, &mut self.poll);
             end.is_parked = self.park();
             let is_parked = end.is_parked;
             drop(end);
@@ -153,6 +153,7 @@ impl SessionThread {
     }
 
     /// Offers this thread for the next session, unless it should end.
+    #[inline(never)]
     fn park(&mut self) -> bool {
         if has_become_user() || self.poll.renew().is_err() {
             return false;
@@ -169,6 +170,7 @@ impl SessionThread {
     }
 
     /// The next session; `None` if there is none for a while.
+    #[inline(never)]
     fn await_next(&mut self) -> Option<Box<Start>> {
         let deadline = Instant::now() + PARKED_TIME;
         loop {

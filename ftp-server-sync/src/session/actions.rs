@@ -180,12 +180,13 @@ impl Connection {
                 let name = transfer_request(&request);
                 self.record
                     .set_working(format!("{name}, looking for names"));
-                self.opening_listing = Some(OpeningListing { request, pump });
+                self.opening_listing = Some(OpeningListing { request, pump }.into());
                 return self.step_opening_listing();
             }
             Ok((pump, opened)) => {
                 self.note_transfer(&request, &opened);
-                self.transfer = Some(Transfer::new(request, pump, opened.name.clone()));
+                let transfer = Transfer::new(request, pump, opened.name.clone());
+                self.transfer = Some(transfer.into());
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(Refusal::Busy) if request.kind.is_upload() && now < busy_until => {
@@ -194,7 +195,7 @@ impl Connection {
                     until: busy_until,
                 };
                 self.timers.set(Timer::BusyUpload, Some(busy.due(now)));
-                self.busy_upload = Some(busy);
+                self.busy_upload = Some(busy.into());
                 return None;
             }
             Err(refusal) => self.refuse_transfer(&request, refusal),
@@ -216,14 +217,16 @@ impl Connection {
     }
 
     /// Tries an upload again whose file was in use, if it is time to.
+    #[inline(never)]
     pub(super) fn retry_busy_upload(&mut self, now: Instant) -> bool {
         if !self.timers.is_over(Timer::BusyUpload, now) {
             return false;
         }
         self.timers.set(Timer::BusyUpload, None);
-        let Some(BusyUpload { request, until }) = self.busy_upload.take() else {
+        let Some(busy) = self.busy_upload.take() else {
             return false;
         };
+        let BusyUpload { request, until } = *busy;
         if let Some(outcome) = self.open_transfer(request, until, now) {
             self.answer(outcome);
         }

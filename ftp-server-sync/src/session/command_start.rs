@@ -1,30 +1,19 @@
 //! What the log remembers of a command line.
 
 /// The first bytes of a command line.
-#[derive(Debug)]
-pub(super) struct CommandStart {
-    bytes: [u8; COMMAND_BYTES_SHOWN],
-    length: usize,
-}
-
-impl Default for CommandStart {
-    fn default() -> Self {
-        Self {
-            bytes: [0; COMMAND_BYTES_SHOWN],
-            length: 0,
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub(super) struct CommandStart(Vec<u8>);
 
 impl CommandStart {
-    /// Another command line.
+    /// Remembers this line instead of the one before.
     pub(super) fn set(&mut self, line: &[u8]) {
-        self.length = line.len().min(COMMAND_BYTES_SHOWN);
-        self.bytes[..self.length].copy_from_slice(&line[..self.length]);
+        self.0.clear();
+        let length = line.len().min(COMMAND_BYTES_SHOWN);
+        self.0.extend_from_slice(&line[..length]);
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        &self.0
     }
 }
 

@@ -53,6 +53,7 @@ impl Connection {
     /// If the core has counted a data connection as never opened since the last call, gives it the
     /// cure, and the log the cause. To be called before the core's next output: the reply may be
     /// one of the next. `gave_up`: the client has ended the wait.
+    #[inline(never)]
     pub(super) fn explain_never_connected(&mut self, gave_up: bool, now: Instant) {
         let Some(connection) = self.session.never_connected().copied() else {
             return;

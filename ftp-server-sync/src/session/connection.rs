@@ -9,21 +9,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::{Account, Action, Outcome, Output, Reply, Rights, Session, TimeoutKind};
+use ftp_proto::{
+    Account, Action, Config, Endpoints, Outcome, Output, Reply, Rights, Session, TimeoutKind,
+};
 use log::error;
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
-use super::allocated::allocated;
 use super::budget::TurnBudget;
 use super::busy_upload::BusyUpload;
 use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
 use super::delayed_login::DelayedLogin;
 use super::end_reason::EndReason;
-use super::foreign_protocol_log::ForeignClient;
 use super::log::SessionLog;
-use super::login_name::{QuotedName, user_name};
 use super::login_state::SharedLoginState;
 use super::opening_listing::OpeningListing;
 use super::reported_login::ReportedLogin;
@@ -41,11 +40,13 @@ use crate::status::record::RecordEntry;
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
+///
+/// What an idle session has not is in boxes: most sessions are idle most of the time.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// For the log.
     pub(super) name: SessionName,
-    pub(super) session: Session,
+    pub(super) session: Box<Session>,
     /// The local address of the control connection.
     pub(super) own: SocketAddr,
     pub(super) server: Arc<ServerState>,
@@ -80,21 +81,21 @@ pub(super) struct Connection {
     /// Since AUTH TLS.
     pub(super) tls: Option<Resumption>,
     /// An action that waits until the replies before it are sent.
-    pub(super) unflushed: Option<Action>,
+    pub(super) unflushed: Option<Box<Action>>,
     /// A login whose outcome the core gets later.
     pub(super) delayed: Option<DelayedLogin>,
     /// The login whose logout hooks have to see.
     pub(super) reported_login: Option<ReportedLogin>,
     /// A file request that is performed in steps, and what a refusal is about, for the log.
-    pub(super) long_request: Option<(LongRequest, String)>,
-    pub(super) data: DataConnection,
-    pub(super) transfer: Option<Transfer>,
-    pub(super) busy_upload: Option<BusyUpload>,
-    pub(super) opening_listing: Option<OpeningListing>,
+    pub(super) long_request: Option<Box<(LongRequest, String)>>,
+    pub(super) data: Box<DataConnection>,
+    pub(super) transfer: Option<Box<Transfer>>,
+    pub(super) busy_upload: Option<Box<BusyUpload>>,
+    pub(super) opening_listing: Option<Box<OpeningListing>>,
     pub(super) rate_limits: RateLimits,
     pub(super) budget: TurnBudget,
     pub(super) timers: SessionTimers,
-    pub(super) log: SessionLog,
+    pub(super) log: Box<SessionLog>,
 }
 
 /// How far the end of the session is.
@@ -119,7 +120,7 @@ impl Connection {
     // Not inlined: the stack of the caller would keep the pages of what is made here.
     #[inline(never)]
     pub(super) fn boxed(
-        start: Start,
+        start: Box<Start>,
         registry: &Registry,
         waker: Arc<Waker>,
     ) -> io::Result<Box<Self>> {
@@ -129,10 +130,10 @@ impl Connection {
             number,
             server,
             stream,
-            login_state,
             implicit_tls,
+            login_state,
             ..
-        } = start;
+        } = *start;
         let control = Control::new(stream, registry)?;
         let now = Instant::now();
         let name = SessionName::new(number, endpoints.peer().ip());
@@ -141,20 +142,15 @@ impl Connection {
             events: server.events.clone(),
         };
         let transfers = server.transfers();
-        let mut log = SessionLog::new(context.clone(), transfers, now);
+        let mut log = SessionLog::boxed(context.clone(), transfers, now);
         log.progress(format_args!("{ends}"));
         let (client, local) = (endpoints.peer(), endpoints.local());
         let record = server.records.add(number, client, local, now);
         let generation = server.generation();
         let current = server.current();
-        let begin = if implicit_tls {
-            Session::with_implicit_tls
-        } else {
-            Session::new
-        };
         Ok(Box::new(Self {
             name,
-            session: begin(current.config.clone(), endpoints),
+            session: begin(current.config.clone(), endpoints, implicit_tls),
             own: ends.own,
             server,
             generation,
@@ -178,7 +174,7 @@ impl Connection {
             delayed: None,
             reported_login: None,
             long_request: None,
-            data: DataConnection::new(context),
+            data: DataConnection::boxed(context),
             transfer: None,
             busy_upload: None,
             opening_listing: None,
@@ -240,6 +236,7 @@ impl Connection {
     }
 
     /// Takes settings that have been replaced since the last turn.
+    #[inline(never)]
     fn update_settings(&mut self, now: Instant) {
         let generation = self.server.generation();
         if generation != self.generation {
@@ -286,15 +283,17 @@ impl Connection {
                     None => continue,
                 }
             }
+            // A step that only some sessions need is no call in the others, and none is inlined:
+            // their variables would take stack in every session.
             let progressed = self.advance_handshake()
                 || self.feed()
                 || self.answer_delayed(now)
-                || self.retry_busy_upload(now)
-                || self.advance_opening_listing()
-                || self.advance_data(registry, now)
-                || self.advance_long_request()
-                || self.check_gave_way(now)
-                || self.advance_transfer(registry, now)
+                || (self.busy_upload.is_some() && self.retry_busy_upload(now))
+                || (self.opening_listing.is_some() && self.advance_opening_listing())
+                || (!self.data.is_idle() && self.advance_data(registry, now))
+                || (self.long_request.is_some() && self.advance_long_request())
+                || (self.transfer.is_some()
+                    && (self.check_gave_way(now) || self.advance_transfer(registry, now)))
                 || self.check_end(now)
                 || self.check_abandoned(now)
                 || self.check_timers(now);
@@ -312,13 +311,14 @@ impl Connection {
     }
 
     /// Sends replies and performs actions in the order in which the core made them.
+    #[inline(never)]
     pub(super) fn drain(&mut self, now: Instant) {
         // After the end of the session no action matters any more.
         if self.session.is_closed() {
             self.unflushed = None;
         }
         if let Some(action) = self.unflushed.take() {
-            self.perform_after_replies(action, now);
+            self.perform_after_replies(*action, now);
         }
         while let Some(output) = self.session.poll_output() {
             match output {
@@ -328,6 +328,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn reply(&mut self, reply: &Reply) {
         let start = self.control.unsent().len();
         self.control.push(reply);
@@ -347,7 +348,7 @@ impl Connection {
 
     fn perform_after_replies(&mut self, action: Action, now: Instant) {
         if action.waits_for_replies() && !self.control.flush() {
-            self.unflushed = Some(action);
+            self.unflushed = Some(action.into());
             self.timers.start(Timer::Unflushed, now + UNFLUSHED_MAX);
             return;
         }
@@ -375,73 +376,8 @@ impl Connection {
         }
     }
 
-    /// Gives the core one command line.
-    pub(super) fn feed(&mut self) -> bool {
-        // While a client does not read its replies, its commands are not read either.
-        let replies_pile_up = self.control.unsent().len() > UNSENT_BYTES_MAX;
-        if self.unflushed.is_some() || (replies_pile_up && !self.control.flush()) {
-            return false;
-        }
-        if !self.session.wants_input() {
-            return false;
-        }
-        if self.feed_buffered() {
-            return true;
-        }
-        // All earlier commands are answered: the replies go out in one write before the next read.
-        self.control.flush();
-        self.control.fill();
-        self.feed_buffered()
-    }
-
-    fn feed_buffered(&mut self) -> bool {
-        let input = self.control.input();
-        if input.is_empty() {
-            return false;
-        }
-        let Some(now) = self.budget.take_command() else {
-            return false;
-        };
-        let used = self.session.handle_input(input);
-        if used == 0 {
-            return false;
-        }
-        match self.session.foreign_protocol() {
-            None => {
-                let last = self.log.last_command();
-                self.log.command(&input[..used], self.session.names(), now);
-                if self.log.last_command() != last {
-                    self.record.on_command(now);
-                }
-                self.allocated = allocated(&input[..used]).or(self.allocated);
-                let denied = &self.current.config.denied_commands;
-                if !denied.is_empty()
-                    && str::from_utf8(self.log.command_name()).is_ok_and(|name| denied.denies(name))
-                {
-                    self.log.command_denied();
-                }
-                if let Some(name) = user_name(&input[..used])
-                    && self.login_needs_tls()
-                {
-                    let peer = self.session.endpoints().peer().ip();
-                    self.log.login_without_tls(peer, &QuotedName(name));
-                }
-            }
-            Some(protocol) => {
-                self.log.set_end_reason(EndReason::ForeignProtocol);
-                let foreign = ForeignClient {
-                    session: &self.name,
-                    protocol,
-                    settings: &self.current.settings,
-                };
-                foreign.log(&self.server.events, now);
-            }
-        }
-        self.control.use_input(used);
-        true
-    }
-
     /// Fires the core's timer if it has expired, and gives a port up that others need.
+    #[inline(never)]
     fn check_timers(&mut self, now: Instant) -> bool {
         self.timers.update(self.session.poll_timeout(), now);
         let Some(timeout) = self.timers.expired(now) else {
@@ -466,18 +402,20 @@ impl Connection {
     }
 
     /// How long nothing has to be done unless an event comes.
+    #[inline(never)]
     fn next_timeout(&mut self, now: Instant) -> Option<Duration> {
         if self.budget.is_spent() && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
         self.timers.set(Timer::Data, self.data.due(now));
         self.timers.set(Timer::Rate, self.rate_limits.wait_until());
-        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        let complete = self.transfer.as_deref().and_then(Transfer::complete_at);
         self.timers.set(Timer::UploadComplete, complete);
         self.timers.next(now)
     }
 
     /// Sends the last replies. `None`: the time for that is over, and the core says what follows.
+    #[inline(never)]
     fn finish(&mut self, closing: Closing, now: Instant) -> Option<Turn> {
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
         let is_sent = self.control.flush_and_end();
@@ -493,11 +431,17 @@ impl Connection {
     }
 }
 
+#[inline(never)]
+fn begin(config: Arc<Config>, endpoints: Endpoints, implicit_tls: bool) -> Box<Session> {
+    Box::new(if implicit_tls {
+        Session::with_implicit_tls(config, endpoints)
+    } else {
+        Session::new(config, endpoints)
+    })
+}
+
 /// The token of the waker in the session's poll.
 pub(super) const WAKER: Token = Token(1);
-
-/// Replies that may pile up before they are sent in the middle of a batch of commands.
-const UNSENT_BYTES_MAX: usize = 16 * 1024;
 
 /// For a client that does not read the replies before an action.
 const UNFLUSHED_MAX: Duration = Duration::from_secs(60);

@@ -16,13 +16,14 @@ use crate::data::transfer::Transfer;
 impl Connection {
     /// Reports the end of the control connection. Lines that came before it count, but not those
     /// that wait behind a download, or for a port.
+    #[inline(never)]
     pub(super) fn check_end(&mut self, now: Instant) -> bool {
         // A client that disconnects during the delay after a wrong password does not shorten it. If
         // another client needs the place, the main thread evicts the session.
         if self.session.is_closed() || self.delayed.is_some() {
             return false;
         }
-        let is_upload = self.transfer.as_ref().is_some_and(Transfer::is_upload);
+        let is_upload = self.transfer.as_deref().is_some_and(Transfer::is_upload);
         let goes_on = self.session.has_quit() || is_upload;
         if self.session.has_quit()
             && let Some(transfer) = &self.transfer
@@ -72,8 +73,9 @@ impl Connection {
 
     /// Ends an upload that has lost its data connection, and whose client is gone: no other
     /// connection will come, and others may want the name of the file.
+    #[inline(never)]
     pub(super) fn check_abandoned(&mut self, now: Instant) -> bool {
-        let is_upload = (self.transfer.as_ref())
+        let is_upload = (self.transfer.as_deref())
             .is_some_and(|transfer| transfer.is_started && transfer.is_upload());
         let is_abandoned = is_upload
             && self.control.is_end_reported()
@@ -109,7 +111,7 @@ impl Connection {
         &mut self,
         now: Instant,
     ) -> Option<Result<(), TransferError>> {
-        let transfer = self.transfer.as_ref();
+        let transfer = self.transfer.as_deref();
         let mut is_killed = transfer.is_some_and(Transfer::is_silent_since_end);
         // The lines before the end count, QUIT among them.
         self.control.expect_input();
@@ -129,7 +131,7 @@ impl Connection {
             self.note_lost_client(end);
             return Some(Err(TransferError::Aborted));
         }
-        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        let complete = self.transfer.as_deref().and_then(Transfer::complete_at);
         complete.is_none_or(|at| at <= now).then_some(Ok(()))
     }
 

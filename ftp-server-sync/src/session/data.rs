@@ -160,6 +160,7 @@ impl Connection {
     }
 
     /// Moves bytes of the transfer, as many as its rate and the turn's budget allow.
+    #[inline(never)]
     pub(super) fn advance_transfer(&mut self, registry: &Registry, now: Instant) -> bool {
         if (self.transfer.as_ref()).is_some_and(|transfer| transfer.complete_at().is_some()) {
             return self.end_upload(now);
@@ -210,6 +211,7 @@ impl Connection {
     }
 
     /// The data of an upload has ended. False while it is not known whether it is complete.
+    #[inline(never)]
     fn end_upload(&mut self, now: Instant) -> bool {
         let Some(judged) = self.judge_end_of_upload(now) else {
             return false;
@@ -298,6 +300,7 @@ impl Connection {
     }
 
     /// Closes the data connection, logs the transfer and gives the core its result.
+    #[inline(never)]
     pub(super) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
         let Some(mut transfer) = self.transfer.take() else {
             return;
@@ -332,6 +335,7 @@ impl Connection {
     }
 
     /// Gives up the port of a client that has not connected, if other sessions need it.
+    #[inline(never)]
     pub(super) fn yield_port(&mut self, now: Instant) -> bool {
         match self.data.yield_port(now) {
             YieldOutcome::NotDue => return false,

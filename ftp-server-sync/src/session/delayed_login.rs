@@ -9,7 +9,7 @@ use crate::accounts::comparisons::PendingComparison;
 #[derive(Debug)]
 pub(super) enum DelayedLogin {
     /// The answer to a wrong password.
-    Answer(Outcome),
+    Answer(Box<Outcome>),
     /// The password waits for its turn.
     Password(Box<LoginAttempt>),
     /// The password is compared with a hash, on another thread, or waits for that.

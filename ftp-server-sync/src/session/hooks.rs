@@ -30,6 +30,7 @@ struct Variables<'a> {
 
 impl Connection {
     /// The user has logged in.
+    #[inline(never)]
     pub(super) fn report_login(&mut self, user: &[u8], now: Instant) {
         self.report_logout(now);
         let user = if is_anonymous(user) {
@@ -45,6 +46,7 @@ impl Connection {
     }
 
     /// The user has logged out, or the session ends, if that is not reported yet.
+    #[inline(never)]
     pub(super) fn report_logout(&mut self, now: Instant) {
         if let Some(login) = &self.reported_login {
             let time = now.saturating_duration_since(login.since);
@@ -103,6 +105,7 @@ impl Connection {
     }
 
     /// A command was refused, by this reply.
+    #[inline(never)]
     pub(super) fn report_refusal(&self, command: String, reply: &[u8]) {
         let first = reply.split(|&byte| byte == b'\r').next().unwrap_or(reply);
         self.report("refused", |variables| {

@@ -1,5 +1,7 @@
 //! File requests and listings that are performed in steps, and what listings notice.
 
+use std::mem;
+
 use ftp_proto::listing::{Walk, WalkNotice};
 use ftp_proto::{FileAnswer, FileRequest, Opened, Outcome, Refusal, Representation};
 use log::{Level, info, log};
@@ -40,7 +42,7 @@ impl Connection {
             _ => return Ok(false),
         };
         let subject = file_request(request, self.session.file_command());
-        self.long_request = Some((long, subject));
+        self.long_request = Some((long, subject).into());
         Ok(true)
     }
 
@@ -66,49 +68,53 @@ impl Connection {
     }
 
     /// `None`: the transfer cannot begin yet.
+    #[inline(never)]
     pub(super) fn step_opening_listing(&mut self) -> Option<Outcome> {
-        let OpeningListing { request, mut pump } = self.opening_listing.take()?;
+        let mut opening = self.opening_listing.take()?;
         let mut limit = self.list_limit();
-        let result = pump.begin_listing(&mut limit);
+        let result = opening.pump.begin_listing(&mut limit);
         self.budget.spend(limit.cost());
-        self.log_notices(pump.take_notices());
+        self.log_notices(opening.pump.take_notices());
         match result {
             Ok(false) => {
-                self.opening_listing = Some(OpeningListing { request, pump });
+                self.opening_listing = Some(opening);
                 None
             }
             Ok(true) => {
+                let OpeningListing { request, pump } = *opening;
                 self.note_transfer(&request, &Opened::default());
-                self.transfer = Some(Transfer::new(request, pump, None));
+                self.transfer = Some(Transfer::new(request, pump, None).into());
                 Some(Outcome::TransferOpened(Ok(Opened::default())))
             }
-            Err(refusal) => Some(self.refuse_transfer(&request, refusal)),
+            Err(refusal) => Some(self.refuse_transfer(&opening.request, refusal)),
         }
     }
 
     /// Performs the next step of the request. Uses a part of the turn's budget.
+    #[inline(never)]
     pub(super) fn advance_long_request(&mut self) -> bool {
         let budget = &mut self.budget;
-        let Some((mut request, subject)) = self.long_request.take_if(|_| budget.bytes() > 0) else {
+        let Some(mut long_request) = self.long_request.take_if(|_| budget.bytes() > 0) else {
             return false;
         };
+        let (request, subject) = &mut *long_request;
         let mut limit = self.list_limit();
         let result = request.step(&mut limit);
         self.budget.spend(request.step_cost() + limit.cost());
         self.log_notices(request.take_notices());
         match result {
-            Ok(None) => self.long_request = Some((request, subject)),
+            Ok(None) => self.long_request = Some(long_request),
             Ok(Some(answer)) => {
                 if let FileAnswer::Digest(digest) = &answer {
                     info!("{} {subject}: {} bytes", self.name, digest.length);
                 }
                 if !is_last(&answer) {
-                    self.long_request = Some((request, subject));
+                    self.long_request = Some(long_request);
                 }
                 self.answer(Outcome::File(Ok(answer)));
             }
             Err(refusal) => {
-                self.log.set_subject(subject);
+                self.log.set_subject(mem::take(subject));
                 self.answer(Outcome::File(Err(refusal)));
             }
         }
@@ -124,12 +130,13 @@ impl Connection {
     /// Whether a digest is being computed.
     pub(super) fn is_hashing(&self) -> bool {
         let request = self.long_request.as_ref();
-        request.is_some_and(|(request, _)| request.is_hash())
+        request.is_some_and(|long| long.0.is_hash())
     }
 
     /// Stops a digest, because the client says so.
+    #[inline(never)]
     pub(super) fn abort_long_request(&mut self) -> Option<Outcome> {
-        let (_, subject) = self.long_request.take()?;
+        let (_, subject) = &*self.long_request.take()?;
         info!("{} {subject}: the client aborted it", self.name);
         Some(Outcome::File(Err(Refusal::Failed)))
     }

@@ -80,8 +80,10 @@ pub(super) struct SessionLog {
 }
 
 impl SessionLog {
-    pub(super) fn new(context: LogContext, transfers: TransferLog, now: Instant) -> Self {
-        Self {
+    // Not inlined, and in a box, so that the stack of the caller has none of it.
+    #[inline(never)]
+    pub(super) fn boxed(context: LogContext, transfers: TransferLog, now: Instant) -> Box<Self> {
+        Box::new(Self {
             context,
             transfers,
             withheld: Vec::new(),
@@ -106,7 +108,7 @@ impl SessionLog {
             is_one_to_one_nat_logged: false,
             is_read_only_logged: false,
             is_login_without_tls_logged: false,
-        }
+        })
     }
 
     /// A line at level `info` that any stranger can cause: before the login it is written with
@@ -473,7 +475,7 @@ mod tests {
             zone: None,
         };
         let now = Instant::now();
-        let mut log = SessionLog::new(context, transfers, now);
+        let mut log = SessionLog::boxed(context, transfers, now);
         let names = WireNames::default();
         log.command(&[b'A'; limits::LINE_BYTES_MAX], &names, now);
         assert_eq!(log.command.bytes(), b"(overlong line)");

@@ -24,13 +24,14 @@ use crate::privileges::has_become_user;
 
 impl Connection {
     /// Compares a password, or makes it wait. `None`: the outcome comes later.
+    #[inline(never)]
     pub(super) fn authenticate(
         &mut self,
         user: Vec<u8>,
         password: Secret,
         now: Instant,
     ) -> Option<Outcome> {
-        let attempt = LoginAttempt {
+        let attempt = Box::new(LoginAttempt {
             network: self.throttled_network(&user),
             user,
             password,
@@ -38,23 +39,28 @@ impl Connection {
             peer: self.session.endpoints().peer().ip(),
             server: self.server.clone(),
             system_user: None,
-        };
+        });
         self.compare(attempt, PasswordTurn::New, now)
     }
 
     /// Gives the answer that is due now, or compares the password whose turn it is.
     pub(super) fn answer_delayed(&mut self, now: Instant) -> bool {
-        let outcome = match self.take_due_login(now) {
-            None => return false,
-            Some(DelayedLogin::Answer(outcome)) => Some(outcome),
-            Some(DelayedLogin::Password(attempt)) => self.compare(*attempt, PasswordTurn::Due, now),
-            Some(DelayedLogin::Comparison(pending)) => match pending.state() {
+        let due = self.take_due_login(now);
+        due.is_some_and(|login| self.answer_due(login, now))
+    }
+
+    #[inline(never)]
+    fn answer_due(&mut self, login: DelayedLogin, now: Instant) -> bool {
+        let outcome = match login {
+            DelayedLogin::Answer(outcome) => Some(*outcome),
+            DelayedLogin::Password(attempt) => self.compare(attempt, PasswordTurn::Due, now),
+            DelayedLogin::Comparison(pending) => match pending.state() {
                 ComparisonState::Pending => {
                     self.delayed = Some(DelayedLogin::Comparison(pending));
                     return false;
                 }
                 ComparisonState::Done(FinishedAttempt { attempt, result }) => {
-                    self.on_attempt(attempt, result, now)
+                    self.on_attempt(attempt.into(), result, now)
                 }
                 ComparisonState::Lost => {
                     let session = &self.name;
@@ -88,7 +94,7 @@ impl Connection {
     /// Compares a password now, or has it compared with a hash.
     fn compare(
         &mut self,
-        attempt: LoginAttempt,
+        attempt: Box<LoginAttempt>,
         turn: PasswordTurn,
         now: Instant,
     ) -> Option<Outcome> {
@@ -106,6 +112,18 @@ impl Connection {
             let result = attempt.compare(turn, now);
             return self.on_attempt(attempt, result, now);
         }
+        self.compare_elsewhere(attempt, comparison, turn, now)
+    }
+
+    /// Has another thread compare a password: that takes long.
+    #[inline(never)]
+    fn compare_elsewhere(
+        &mut self,
+        attempt: Box<LoginAttempt>,
+        comparison: ComparisonKind,
+        turn: PasswordTurn,
+        now: Instant,
+    ) -> Option<Outcome> {
         // A blocked address makes no one wait for it.
         if let Some(network) = attempt.network {
             let rules = self.current.settings.login_rules();
@@ -127,6 +145,7 @@ impl Connection {
     }
 
     /// Tries again later if the system has no thread for a comparison.
+    #[inline(never)]
     fn on_thread_started(&mut self, started: io::Result<()>, now: Instant) {
         if let Err(error) = started {
             let line = format_args!(
@@ -150,9 +169,10 @@ impl Connection {
         counts.then(|| ClientNetwork::of(peer))
     }
 
+    #[inline(never)]
     fn on_attempt(
         &mut self,
-        attempt: LoginAttempt,
+        attempt: Box<LoginAttempt>,
         result: Attempt<Account>,
         now: Instant,
     ) -> Option<Outcome> {
@@ -162,14 +182,14 @@ impl Connection {
             Attempt::Succeeded(account) => return Some(self.logged_in(&attempt, account, now)),
             Attempt::Failed(_) => {
                 let answer = Outcome::Authenticated(None);
-                self.delayed = Some(DelayedLogin::Answer(answer));
+                self.delayed = Some(DelayedLogin::Answer(answer.into()));
                 let due = now + self.current.settings.login_delay;
                 self.timers.set(Timer::LoginDelay, Some(due));
                 return None;
             }
             Attempt::Waits(turn) => {
                 self.timers.set(Timer::LoginDelay, Some(turn));
-                self.delayed = Some(DelayedLogin::Password(attempt.into()));
+                self.delayed = Some(DelayedLogin::Password(attempt));
                 return None;
             }
             Attempt::Blocked(time) => self.log_refused(
@@ -196,6 +216,7 @@ impl Connection {
         self.server.events.on_event(event, now, line);
     }
 
+    #[inline(never)]
     fn logged_in(&mut self, attempt: &LoginAttempt, account: Account, now: Instant) -> Outcome {
         let user = &attempt.user[..];
         let users = &self.current.settings.users;

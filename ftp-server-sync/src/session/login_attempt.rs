@@ -54,6 +54,7 @@ pub(super) struct FinishedAttempt {
 
 impl LoginAttempt {
     /// What the password has to be compared with.
+    #[inline(never)]
     pub(super) fn comparison(&self) -> ComparisonKind {
         let current = self.server.current();
         let users = &current.settings.users;
@@ -65,6 +66,7 @@ impl LoginAttempt {
     }
 
     /// Compares where that takes no time.
+    #[inline(never)]
     pub(super) fn compare(&self, turn: PasswordTurn, now: Instant) -> Attempt<Account> {
         let current = self.server.current();
         let check = || {

@@ -58,6 +58,7 @@ impl LoginAttempt {
 impl Connection {
     /// Gives the session what its user has, and its thread the user's rights. `None`: the login
     /// goes on. Otherwise the session ends: its thread serves no other login.
+    #[inline(never)]
     pub(super) fn enter_system_user(&mut self, user: &SystemUser, now: Instant) -> Option<Outcome> {
         let current = self.current.clone();
         let session = &self.name;

@@ -13,6 +13,7 @@ use crate::tls::{Protection, Resumption, TlsStream};
 
 impl Connection {
     /// Starts TLS on the control connection.
+    #[inline(never)]
     pub(super) fn start_tls(&mut self) -> Option<Outcome> {
         let Some(identity) = &self.current.identity else {
             // A reload has switched it off between AUTH and its reply.
@@ -33,6 +34,7 @@ impl Connection {
     }
 
     /// Goes on with the handshake on the control connection.
+    #[inline(never)]
     pub(super) fn advance_handshake(&mut self) -> bool {
         if self.session.is_closed() {
             return false;
@@ -66,6 +68,7 @@ impl Connection {
 
     /// The tickets of this session are those of the user who is logged in. The end of the session
     /// changes nothing: its last data connections may still come.
+    #[inline(never)]
     pub(super) fn update_login(&mut self, now: Instant) {
         // After each command: nothing has changed since the last one, most often.
         let login_state = self.login_state();

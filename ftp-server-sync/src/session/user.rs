@@ -23,6 +23,7 @@ use crate::settings::{BrokenUploads, UploadRules};
 
 impl Connection {
     /// Gives the session what its user has. `None`: the login goes on.
+    #[inline(never)]
     pub(super) fn enter_user(&mut self, name: &[u8], now: Instant) -> Option<Outcome> {
         let current = self.current.clone();
         let user = current.settings.users.in_file(name)?;
@@ -75,6 +76,7 @@ impl Connection {
     }
 
     /// The client has logged out: the session is as it was before the login.
+    #[inline(never)]
     pub(super) fn leave_user(&mut self, now: Instant) {
         if self.user.take().is_some() {
             self.log.set_own_upload_max(false);
@@ -98,6 +100,7 @@ impl Connection {
     }
 
     /// Why the share of the login is not available.
+    #[inline(never)]
     pub(super) fn home_problem(&self) -> String {
         let Some(user) = &self.user else {
             return "the shared directory is not available".to_owned();

@@ -51,9 +51,9 @@ struct OfferedSessions {
 }
 
 impl Protection {
-    /// `base` is the configuration of all data connections, without a session store.
+    /// `config` is that of all data connections, without a session store.
     pub(super) fn new(
-        base: &ServerConfig,
+        mut config: rustls::ServerConfig,
         own: &Arc<SessionStore>,
         client: IpAddr,
         resumption_required: bool,
@@ -63,7 +63,6 @@ impl Protection {
             own: own.clone(),
             foreign: Mutex::default(),
         });
-        let mut config = rustls::ServerConfig::clone(base);
         config.session_storage = offered.clone();
         Self {
             config: config.into(),

@@ -14,11 +14,12 @@ use super::protection::Protection;
 use super::session_store::SessionStore;
 use super::tickets::TicketRegistry;
 
-/// The TLS configurations of a control connection and of its data connections.
+/// What the TLS configurations of a control connection and of its data connections are made of.
+/// They are made when they are needed: an idle session has none.
 #[derive(Debug)]
 pub(crate) struct Resumption {
-    control: ServerConfig,
-    data: ServerConfig,
+    /// Of all sessions, with the certificate.
+    base: ServerConfig,
     store: Arc<SessionStore>,
     client: IpAddr,
     /// What the registry has.
@@ -34,27 +35,21 @@ impl Resumption {
         number: u64,
         client: IpAddr,
     ) -> Self {
-        let mut control = rustls::ServerConfig::clone(base);
-        let store = Arc::new(SessionStore::new(registry.register(number, client)));
-        control.session_storage = store.clone();
-        control.send_tls13_tickets = TICKETS;
-        control.alpn_protocols = names(&CONTROL_PROTOCOLS);
-        let mut data = control.clone();
-        data.alpn_protocols = names(&DATA_PROTOCOLS);
-        // A client may close without reading the tickets. The system would then reset the
-        // connection, and an upload would lose its end.
-        data.send_tls13_tickets = 0;
         Self {
-            control: control.into(),
-            data: data.into(),
-            store,
+            base: base.clone(),
+            store: Arc::new(SessionStore::new(registry.register(number, client))),
             client,
             login: None,
         }
     }
 
+    /// The configuration of the control connection.
     pub(crate) fn control(&self) -> ServerConfig {
-        self.control.clone()
+        let mut config = rustls::ServerConfig::clone(&self.base);
+        config.session_storage = self.store.clone();
+        config.send_tls13_tickets = TICKETS;
+        config.alpn_protocols = names(&CONTROL_PROTOCOLS);
+        config.into()
     }
 
     /// Who is logged in now; `None` before the login.
@@ -68,8 +63,13 @@ impl Resumption {
     /// What a data connection needs. It must resume if that is required, and if it, or its client,
     /// comes from one of the gateways.
     pub(crate) fn data(&self, resumption_required: bool, gateways: &[IpNet]) -> Protection {
-        let (base, own) = (&self.data, &self.store);
-        Protection::new(base, own, self.client, resumption_required, gateways)
+        let mut config = rustls::ServerConfig::clone(&self.base);
+        config.alpn_protocols = names(&DATA_PROTOCOLS);
+        // A client may close without reading the tickets. The system would then reset the
+        // connection, and an upload would lose its end.
+        config.send_tls13_tickets = 0;
+        let own = &self.store;
+        Protection::new(config, own, self.client, resumption_required, gateways)
     }
 }
 

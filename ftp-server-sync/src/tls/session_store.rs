@@ -15,8 +15,8 @@ pub(super) struct SessionStore {
 }
 
 struct StoredSession {
-    key: Vec<u8>,
-    value: Vec<u8>,
+    key: Box<[u8]>,
+    value: Box<[u8]>,
 }
 
 impl std::fmt::Debug for StoredSession {
@@ -47,14 +47,16 @@ impl StoresServerSessions for SessionStore {
             return false;
         }
         self.registration.add(&key);
+        sessions.reserve_exact(1);
+        let (key, value) = (key.into(), value.into());
         sessions.push(StoredSession { key, value });
         true
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let sessions = lock(&self.sessions);
-        let found = sessions.iter().find(|stored| stored.key == key)?;
-        Some(found.value.clone())
+        let found = sessions.iter().find(|stored| *stored.key == *key)?;
+        Some(found.value.to_vec())
     }
 
     /// Does not remove the session, because any number of data connections may resume it. Single

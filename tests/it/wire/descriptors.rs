@@ -38,6 +38,30 @@ fn an_idle_session_takes_three_descriptors() {
     server.finish();
 }
 
+/// It keeps what the next command needs, and little of what the commands before needed.
+#[test]
+fn an_idle_session_takes_little_memory() {
+    let flags = ["--max-cons-per-ip", "0"];
+    let server = TestServer::program(&flags);
+    server.write("file", "text");
+    let _first = Client::logged_in(server.address);
+    let before = server.heap_kib();
+    let mut clients: Vec<_> = (0..IDLE)
+        .map(|_| Client::logged_in(server.address))
+        .collect();
+    let idle = (server.heap_kib() - before) / IDLE;
+    for client in &mut clients {
+        client.fetch("LIST");
+        client.fetch("RETR file");
+    }
+    let after_transfers = (server.heap_kib() - before) / IDLE;
+    assert!(
+        idle <= IDLE_KIB_MAX && after_transfers <= AFTER_TRANSFERS_KIB_MAX,
+        "{idle} KiB, and {after_transfers} KiB after transfers"
+    );
+    server.finish();
+}
+
 /// After transfers of every kind and outcome the session is as small as before.
 #[test]
 fn transfers_leave_no_descriptors() {
@@ -237,3 +261,12 @@ fn a_client_that_never_reads_takes_little_memory() {
     drop(deaf);
     server.finish();
 }
+
+/// Sessions at a time: with this number a page more or less makes no difference.
+const IDLE: u64 = 128;
+
+/// What the allocator takes for a session that has logged in.
+const IDLE_KIB_MAX: u64 = 6;
+
+/// The same for one that has transferred something.
+const AFTER_TRANSFERS_KIB_MAX: u64 = 9;

@@ -105,10 +105,11 @@ fn without_a_password_the_program_is_executed_again_for_the_allocator_alone() {
 }
 
 /// What glibc's allocator reads at start.
-const MALLOC: [&str; 3] = [
+const MALLOC: [&str; 4] = [
     "MALLOC_ARENA_MAX",
     "MALLOC_TRIM_THRESHOLD_",
     "MALLOC_MMAP_THRESHOLD_",
+    "GLIBC_TUNABLES",
 ];
 
 #[test]

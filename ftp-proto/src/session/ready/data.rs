@@ -23,6 +23,7 @@ use crate::session::context::{Context, PassiveCommand, Question};
 use crate::session::transfer_state::Transfer;
 
 impl Ready {
+    #[inline(never)]
     pub(super) fn data_command(&mut self, context: &mut Context, verb: DataVerb, argument: &[u8]) {
         // EPSV ALL sets up nothing.
         if verb != DataVerb::Epsv || parse_epsv(argument.trim_ascii()) != Ok(EpsvArgument::All) {
@@ -52,6 +53,7 @@ impl Ready {
     }
 
     /// The outcome of `OpenPassive`. `false`: no such action is open.
+    #[inline(never)]
     pub(in crate::session) fn passive_opened(
         &mut self,
         context: &mut Context,

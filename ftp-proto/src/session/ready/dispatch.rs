@@ -1,5 +1,7 @@
 //! Passes each command line of a logged-in client to the handler of its group.
 
+use alloc::boxed::Box;
+
 use super::Ready;
 use super::retry::Retry;
 use crate::command::{
@@ -121,12 +123,14 @@ impl Ready {
         rename_from: Option<&FtpPath>,
     ) {
         let argument = argument.filter(|_| names_path(command.verb));
-        self.retry = argument.map(|argument| Retry {
-            command,
-            argument: argument.to_vec(),
-            rename_from: rename_from.cloned(),
-            restart: self.restart,
-            range: self.range,
+        self.retry = argument.map(|argument| {
+            Box::new(Retry {
+                command,
+                argument: argument.to_vec(),
+                rename_from: rename_from.cloned(),
+                restart: self.restart,
+                range: self.range,
+            })
         });
     }
 
@@ -141,7 +145,13 @@ impl Ready {
         }
         self.restart = retry.restart;
         self.range = retry.range;
-        self.dispatch(context, retry.command, &retry.argument, retry.rename_from);
+        let Retry {
+            command,
+            argument,
+            rename_from,
+            ..
+        } = *retry;
+        self.dispatch(context, command, &argument, rename_from);
         true
     }
 
@@ -163,6 +173,7 @@ impl Ready {
         }
     }
 
+    #[inline(never)]
     fn info(
         &mut self,
         context: &mut Context,
@@ -183,6 +194,7 @@ impl Ready {
         context.reply(reply);
     }
 
+    #[inline(never)]
     fn local_command(&mut self, context: &mut Context, verb: LocalVerb, argument: &[u8]) {
         let reply = match verb {
             LocalVerb::Abor => return self.abort_idle(context),

@@ -19,6 +19,7 @@ use crate::session::refusal::refusal;
 
 impl Ready {
     /// `rename_from`: the path of RNFR, if that was the previous line.
+    #[inline(never)]
     pub(super) fn file_command(
         &mut self,
         context: &mut Context,
@@ -48,6 +49,7 @@ impl Ready {
     }
 
     /// The outcome of a file request. `false`: no such action is open.
+    #[inline(never)]
     pub(in crate::session) fn file_answered(
         &mut self,
         context: &mut Context,

@@ -46,6 +46,7 @@ impl Ready {
         Reply::hash_selected(self.hash_algorithm.name())
     }
 
+    #[inline(never)]
     pub(super) fn hash_command(
         &mut self,
         context: &mut Context,

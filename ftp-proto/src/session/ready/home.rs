@@ -15,6 +15,7 @@ use crate::session::permitted::Permitted;
 impl Ready {
     /// Asks the driver for the entry `~` if the argument may mean the home directory. `true`: the
     /// command is executed after the answer.
+    #[inline(never)]
     pub(super) fn looks_for_home(
         &mut self,
         context: &mut Context,

@@ -14,6 +14,7 @@ use crate::session::refusal::login_refusal;
 const MODE_MAX: u32 = 0o777;
 
 impl Ready {
+    #[inline(never)]
     pub(super) fn site(
         &mut self,
         context: &mut Context,

@@ -26,6 +26,7 @@ use crate::session::refusal::{path_refusal, refusal};
 use crate::session::transfer_state::{Running, Transfer, TransferInfo};
 
 impl Ready {
+    #[inline(never)]
     pub(super) fn transfer_command(
         &mut self,
         context: &mut Context,
@@ -53,6 +54,7 @@ impl Ready {
     }
 
     /// The reply that refuses a transfer, with the file that it is about.
+    #[inline(never)]
     pub(super) fn refusing(
         &self,
         context: &Context,
@@ -103,6 +105,7 @@ impl Ready {
     }
 
     /// The outcome of `OpenTransfer`. `false`: no such action is open.
+    #[inline(never)]
     pub(in crate::session) fn transfer_opened(
         &mut self,
         context: &mut Context,
@@ -141,6 +144,7 @@ impl Ready {
     }
 
     /// The outcome of `StartTransfer`. `false`: no such transfer runs.
+    #[inline(never)]
     pub(in crate::session) fn transfer_ended(
         &mut self,
         context: &mut Context,
@@ -150,7 +154,7 @@ impl Ready {
         let reply = match &self.transfer {
             Transfer::Running(running) if running.info.id == transfer => {
                 context.one_to_one_nat.update(running, result);
-                running.final_reply(result, context.never_connected.as_ref())
+                running.final_reply(result, context.never_connected.as_deref())
             }
             Transfer::None | Transfer::Opening(_) | Transfer::Running(_) => return false,
         };

@@ -15,7 +15,7 @@ use crate::tls::{Protection, Unproven};
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) stream: DataStream,
-    pub(super) start: Start,
+    pub(super) start: Box<Start>,
     since: Instant,
     pub(super) mode: Mode,
 }
@@ -43,7 +43,7 @@ pub(super) struct Start {
 }
 
 impl Attempt {
-    pub(super) fn new(stream: DataStream, start: Start, mode: Mode, now: Instant) -> Self {
+    pub(super) fn new(stream: DataStream, start: Box<Start>, mode: Mode, now: Instant) -> Self {
         Self {
             stream,
             start,
@@ -100,17 +100,18 @@ impl Attempt {
 }
 
 impl Start {
-    pub(super) fn new(
+    /// In a box, which goes from state to state.
+    pub(super) fn boxed(
         sender: FirstSender,
         protection: Option<Protection>,
         answered: Instant,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             sender,
             protection,
             answered,
             failure: None,
-        }
+        })
     }
 
     /// The error to report by now, unless another connection is open.

@@ -23,7 +23,7 @@ impl DataConnection {
     pub(super) fn await_client(
         &mut self,
         mut port: Box<AnnouncedPort>,
-        mut start: Start,
+        mut start: Box<Start>,
         registry: &Registry,
         now: Instant,
     ) -> DataStep {
@@ -81,7 +81,7 @@ impl DataConnection {
     pub(super) fn connect(
         &mut self,
         mut stream: DataStream,
-        start: Start,
+        start: Box<Start>,
         registry: &Registry,
         now: Instant,
     ) -> DataStep {
@@ -107,7 +107,7 @@ impl DataConnection {
     fn on_connected(
         &mut self,
         mut stream: DataStream,
-        start: Start,
+        start: Box<Start>,
         mode: Mode,
         now: Instant,
     ) -> DataStep {
@@ -188,7 +188,7 @@ impl DataConnection {
     fn give_way(
         &mut self,
         mode: Mode,
-        start: Start,
+        start: Box<Start>,
         error: TransferError,
         until: Instant,
     ) -> DataStep {
@@ -204,7 +204,7 @@ impl DataConnection {
     pub(super) fn retry(
         &mut self,
         port: Box<AnnouncedPort>,
-        mut start: Start,
+        mut start: Box<Start>,
         error: TransferError,
         until: Instant,
     ) {

@@ -39,7 +39,7 @@ impl DataConnection {
         match ticket.open(now) {
             Ok(OpenOutcome::Queued(ticket)) if now < since + limit => {
                 self.state = State::Queued {
-                    ticket,
+                    ticket: ticket.into(),
                     since,
                     limit,
                 };

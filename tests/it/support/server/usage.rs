@@ -7,6 +7,9 @@ use super::{Program, TestServer};
 /// The threads of a program without sessions: the main one, those of the log and the status socket.
 pub(crate) const THREADS_IDLE: usize = 3;
 
+/// Of the heaps of threads, in bytes.
+const HEAP_ALIGNMENT: u64 = 64 << 20;
+
 impl TestServer<Program> {
     /// Open descriptors, and threads.
     pub(crate) fn counts(&self) -> (usize, usize) {
@@ -35,6 +38,26 @@ impl TestServer<Program> {
     /// The most that it has ever had in memory.
     pub(crate) fn peak_kib(&self) -> u64 {
         self.status("VmHWM:")
+    }
+
+    /// What its allocator has in memory: the heap of the main thread, and that of the others, which
+    /// begins where glibc lets such heaps begin.
+    pub(crate) fn heap_kib(&self) -> u64 {
+        let path = format!("/proc/{}/smaps", self.id());
+        let mappings = fs::read_to_string(path).expect("the server's /proc");
+        let (mut is_heap, mut total) = (false, 0);
+        for line in mappings.lines() {
+            let mut words = line.split_whitespace();
+            let first = words.next().unwrap_or_default();
+            if let Some((start, _)) = first.split_once('-') {
+                let start = u64::from_str_radix(start, 16).expect("an address");
+                is_heap = line.ends_with("[heap]") || start.is_multiple_of(HEAP_ALIGNMENT);
+            } else if first == "Private_Dirty:" && is_heap {
+                let count = words.next().and_then(|word| word.parse::<u64>().ok());
+                total += count.expect("a number of KiB");
+            }
+        }
+        total
     }
 
     fn status(&self, name: &str) -> u64 {
