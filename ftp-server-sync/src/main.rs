@@ -204,6 +204,8 @@ fn ask_server(request: &ClientRequest, stderr: &StderrWriter) -> ExitCode {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn cannot_start(problem: &dyn fmt::Display, stderr: &StderrWriter) -> ExitCode {
     print_error(problem, stderr);
     refuse_inetd_client();

@@ -85,6 +85,7 @@ fn byte_count(text: &str) -> Option<u64> {
 }
 
 /// Digits only: `FromStr` of the numbers would also take a plus sign.
+#[inline(never)]
 pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_decimal)

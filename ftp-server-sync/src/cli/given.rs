@@ -119,6 +119,7 @@ impl GivenFlags {
         others.find(|given| !long_names.contains(&given.flag.long))
     }
 
+    #[inline(never)]
     fn nth(&self, long: &str, index: usize) -> Option<&Given> {
         let mut same = self.0.iter().filter(|given| given.flag.long == long);
         same.nth(index)

@@ -217,6 +217,8 @@ fn check_regular(is_file: bool, is_directory: bool) -> Result<(), Refusal> {
 }
 
 /// The core's refusal for an error of the system.
+#[cold]
+#[inline(never)]
 pub(crate) fn refusal(error: &io::Error) -> Refusal {
     // The standard library has no stable kind for these.
     match Errno::from_io_error(error) {

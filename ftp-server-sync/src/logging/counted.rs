@@ -1,6 +1,7 @@
 //! Numbers with their nouns: one file, two files.
 
 /// The number, and the noun in its form for it: with an s, unless it is one.
+#[inline(never)]
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{end}")

@@ -117,6 +117,7 @@ impl fmt::Display for PortRangeError {
 impl std::error::Error for PortRangeError {}
 
 /// Digits only: `FromStr` of the numbers would also take a plus sign.
+#[inline(never)]
 fn port(text: &str) -> Option<u16> {
     let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_decimal)

@@ -24,6 +24,8 @@ pub(super) struct Fault {
 
 impl Fault {
     /// For a field without a value, or with a secret one.
+    #[cold]
+    #[inline(never)]
     pub(super) fn new(field: Field, problem: impl Into<String>) -> Self {
         Self {
             field,

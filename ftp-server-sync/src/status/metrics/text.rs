@@ -180,6 +180,7 @@ impl MetricsText {
         self.value(name, &[], value);
     }
 
+    #[inline(never)]
     fn describe(&mut self, name: &str, kind: &str, help: &str) {
         self.line(format_args!("# HELP {name} {help}"));
         self.line(format_args!("# TYPE {name} {kind}"));
