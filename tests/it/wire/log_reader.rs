@@ -121,8 +121,8 @@ impl Drop for Server {
     }
 }
 
-/// Has the server log this number in a line of 350 bytes, and then its reply, and nothing else: what
-/// is refused has more lines.
+/// Has the server log this number in a line of 350 bytes, and then its reply, and nothing else:
+/// what is refused has more lines.
 fn log_number(client: &mut Client, number: usize) {
     client.command(format!("CLNT {number} {}", "x".repeat(300)), 200);
 }
