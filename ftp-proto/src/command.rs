@@ -434,6 +434,7 @@ const SLOTS_LOG: u32 = 9;
 
 /// Of no row.
 const FREE: u8 = u8::MAX;
+const _: () = assert!(COMMANDS.len() < FREE as usize);
 
 /// Whether this is a command of [`NOT_IMPLEMENTED`].
 pub(crate) fn is_not_implemented(name: &[u8]) -> bool {

@@ -19,7 +19,7 @@ mod sharing;
 pub(crate) use addresses::ListenAddresses;
 pub(crate) use lease::Ticket;
 pub use lease_bench::LeaseBench;
-pub(crate) use listener::{Arrival, IncomingConnection, PassiveListener};
+pub(crate) use listener::{IncomingConnection, PassiveListener};
 pub(crate) use pool::{OpenOutcome, PassivePool};
 pub(crate) use ports::LeaseEnd;
 pub(crate) use sharing::Requester;

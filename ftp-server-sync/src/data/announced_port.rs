@@ -21,7 +21,7 @@ use super::tokens::{LISTENER, Tokens};
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
 use crate::net::proxy_header::{HEADER_REMEDY, HeaderFailure};
-use crate::passive::{Arrival, IncomingConnection, LeaseEnd, PassiveListener};
+use crate::passive::{IncomingConnection, LeaseEnd, PassiveListener};
 
 /// A passive port and the connections that may be the client's data connection.
 #[derive(Debug)]
@@ -161,6 +161,7 @@ impl AnnouncedPort {
         tokens: &mut Tokens,
         now: Instant,
     ) -> io::Result<()> {
+        self.headers.look();
         self.read_headers(now);
         self.candidates.look();
         for _ in 0..LOOK_ACCEPTS_MAX {
@@ -194,13 +195,9 @@ impl AnnouncedPort {
         let incoming = listener.accept()?;
         self.may_have_more = incoming.is_some();
         match incoming {
-            Some(IncomingConnection::Own(arrival)) => {
-                let Arrival {
-                    stream,
-                    from,
-                    has_header,
-                } = arrival;
-                let stream = DataStream::accepted(stream, from, tokens.next());
+            Some(IncomingConnection::Own(stream, peer)) => {
+                let has_header = listener.needs_header(peer.ip());
+                let stream = DataStream::accepted(stream, peer, tokens.next());
                 if has_header {
                     let displaced = self.headers.add(stream, now);
                     displaced
@@ -211,7 +208,14 @@ impl AnnouncedPort {
                     self.add_candidate(stream, now);
                 }
             }
-            Some(other) => self.on_foreign(other, now),
+            Some(IncomingConnection::HandedOver(address)) => {
+                debug!(
+                    "{} handed the data connection from {} to its session",
+                    self.context.name,
+                    address.ip()
+                );
+            }
+            Some(IncomingConnection::Rejected(address)) => self.on_rejected(address, now),
             None => {}
         }
         Ok(self.may_have_more)
@@ -238,12 +242,7 @@ impl AnnouncedPort {
         if listener.is_own(stream.peer()) {
             return self.add_candidate(stream, now);
         }
-        let judged = listener.judge(Arrival {
-            from: stream.peer_address(),
-            stream: self.headers.take_socket(stream),
-            has_header: false,
-        });
-        self.on_foreign(judged, now);
+        self.on_rejected(stream.peer_address(), now);
     }
 
     fn add_candidate(&mut self, stream: DataStream, now: Instant) {
@@ -256,28 +255,16 @@ impl AnnouncedPort {
         }
     }
 
-    /// A connection is not for this session.
-    fn on_foreign(&mut self, incoming: IncomingConnection, now: Instant) {
-        match incoming {
-            IncomingConnection::Own(_) => {}
-            IncomingConnection::HandedOver(address) => {
-                debug!(
-                    "{} handed the data connection from {} to its session",
-                    self.context.name,
-                    address.ip()
-                );
-            }
-            IncomingConnection::Rejected(address) => {
-                self.strangers.on_rejected(address.ip());
-                self.log_rejected(canonical(address), now);
-            }
-        }
+    /// A connection is for no session.
+    fn on_rejected(&mut self, address: SocketAddr, now: Instant) {
+        self.strangers.on_rejected(address.ip());
+        self.log_rejected(canonical(address), now);
     }
 
     /// Gives the port back; the candidates stay.
     pub(super) fn release(&mut self, end: LeaseEnd) {
         if let Some(listener) = self.listener.take() {
-            self.headers.leave_to_others(&listener);
+            self.headers = DataHeaders::default();
             listener.close(end);
         }
     }

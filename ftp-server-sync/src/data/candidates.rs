@@ -58,7 +58,8 @@ impl Candidate {
     fn on_event(&mut self, event: &Event) {
         if self.stream.on_event(event.token()) {
             let is_lost = event.is_error() || event.is_write_closed();
-            self.has_come = event.is_readable() && !is_lost;
+            // Urgent bytes are none of the file.
+            self.has_come = event.is_readable() && !event.is_priority() && !is_lost;
         }
     }
 

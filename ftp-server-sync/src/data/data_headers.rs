@@ -4,23 +4,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use mio::net::TcpStream;
 use mio::{Registry, Token};
 
 use super::data_stream::DataStream;
 use crate::net::proxy_header::{HEADER_TIME, HeaderFailure, HeaderRead};
-use crate::passive::{Arrival, PassiveListener};
 
 /// The connections that wait for their headers, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct DataHeaders {
     waiting: VecDeque<Waiting>,
-    /// Of the session's poll, once one of them is in it.
-    registry: Option<Registry>,
 }
 
 #[derive(Debug)]
@@ -58,6 +53,13 @@ impl DataHeaders {
         }
     }
 
+    /// Has all of them read again: an event may be on its way.
+    pub(super) fn look(&mut self) {
+        for waiting in &mut self.waiting {
+            waiting.stream.set_ready();
+        }
+    }
+
     /// The next connection whose header is complete, or will never be.
     pub(super) fn next(&mut self, now: Instant) -> Option<NamedConnection> {
         for index in 0..self.waiting.len() {
@@ -86,30 +88,8 @@ impl DataHeaders {
 
     /// Has the poll report what comes.
     pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        if self.registry.is_none() {
-            self.registry = Some(registry.try_clone()?);
-        }
         let mut waiting = self.waiting.iter_mut();
         waiting.try_for_each(|waiting| waiting.stream.register(registry))
-    }
-
-    /// The socket of a connection whose header names the client of another session.
-    pub(super) fn take_socket(&self, stream: DataStream) -> TcpStream {
-        stream.into_socket(self.registry.as_ref())
-    }
-
-    /// The session's port is released: they may be for the others that listen there.
-    pub(super) fn leave_to_others(&mut self, listener: &PassiveListener) {
-        for Waiting { stream, .. } in mem::take(&mut self.waiting) {
-            listener.leave_to_others(Arrival {
-                from: stream.peer_address(),
-                stream: self.take_socket(stream),
-                has_header: true,
-            });
-        }
     }
 }
 

@@ -50,11 +50,12 @@ impl DataStream {
 
     /// Begins to connect to `target` from the control connection's own local address: from the port
     /// below the control port if that is free (RFC 959, section 5.2), else from any port. Behind a
-    /// balancer the control connection may be of another family than the client: then the system
-    /// chooses the address.
+    /// balancer the control connection may be of another family than the client, or never leave
+    /// this machine: then the system chooses the address.
     pub(super) fn connect(own: SocketAddr, target: SocketAddr, token: Token) -> io::Result<Self> {
         let mut local = own;
-        if local.is_ipv4() != target.is_ipv4() {
+        let stays_here = local.ip().is_loopback() && !target.ip().is_loopback();
+        if stays_here || local.is_ipv4() != target.is_ipv4() {
             local.set_ip(match target {
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -133,14 +134,9 @@ impl DataStream {
         self.stream
     }
 
-    /// The socket, for the poll of another session.
-    pub(super) fn into_socket(mut self, registry: Option<&Registry>) -> TcpStream {
-        if self.registered
-            && let Some(registry) = registry
-        {
-            let _ = registry.deregister(self.stream.socket());
-        }
-        self.stream.into_socket()
+    /// Something may have come.
+    pub(super) fn set_ready(&mut self) {
+        self.ready = true;
     }
 
     /// Records an event of the poll, if it is for this connection. True if it is.

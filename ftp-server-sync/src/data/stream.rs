@@ -83,11 +83,6 @@ impl Stream {
         self.tls.as_deref()
     }
 
-    /// The socket of a connection in clear text.
-    pub(crate) fn into_socket(self) -> TcpStream {
-        self.socket
-    }
-
     /// The socket itself. Bytes that are read or written here bypass TLS.
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket

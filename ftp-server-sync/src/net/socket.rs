@@ -14,19 +14,6 @@ use crate::logging::system_text::SystemText;
 /// Listens on `address`. With `dual_stack`, an IPv6 socket accepts IPv4 clients too; for an IPv4
 /// address it changes nothing.
 pub(crate) fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
-    listen_with(bind, address, dual_stack)
-}
-
-/// The same at a port that was chosen among many.
-pub(crate) fn listen_at_chosen(address: SocketAddr) -> io::Result<TcpListener> {
-    listen_with(bind_seldom_used, address, false)
-}
-
-fn listen_with(
-    bind: fn(&Socket, SocketAddr) -> io::Result<()>,
-    address: SocketAddr,
-    dual_stack: bool,
-) -> io::Result<TcpListener> {
     let socket = open(address)?;
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
@@ -108,15 +95,6 @@ fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     // time.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())
-}
-
-/// The same for a port that was chosen among many: usually none has used it for long, and then the
-/// option is not needed.
-fn bind_seldom_used(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    match socket.bind(&address.into()) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => bind(socket, address),
-        bound => bound,
-    }
 }
 
 fn is_in_progress(error: &io::Error) -> bool {

@@ -14,7 +14,7 @@ use ftp_proto::ports::choose;
 use mio::net::TcpListener;
 
 use crate::net::port_range::PortRange;
-use crate::net::socket::{listen, listen_at_chosen};
+use crate::net::socket::listen;
 
 /// Listens on some port of `address`, whose port is ignored. Returns the port too.
 pub(super) fn listen_anywhere(address: SocketAddr) -> io::Result<(TcpListener, u16)> {
@@ -29,7 +29,7 @@ fn listen_among(range: PortRange, mut address: SocketAddr) -> io::Result<(TcpLis
             break;
         };
         address.set_port(port);
-        match listen_at_chosen(address) {
+        match listen(address, false) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             other => return other.map(|socket| (socket, port)),
         }

@@ -23,10 +23,11 @@ use super::lease::{Lease, RequestOutcome};
 use super::ports::{BoundPort, LeaseEnd};
 use super::request::Request;
 use crate::logging::system_text::SystemText;
+use crate::net::proxy_header::needs_header;
 use crate::net::socket::listen;
 
+pub(crate) use shared::IncomingConnection;
 pub(super) use shared::SharedListener;
-pub(crate) use shared::{Arrival, IncomingConnection};
 
 /// One session's place at a listening socket, which other sessions may share, and the lease of its
 /// port.
@@ -197,14 +198,9 @@ impl PassiveListener {
         allowed.judge(address) == PeerVerdict::Client
     }
 
-    /// Which session a connection is for whose header has been read.
-    pub(crate) fn judge(&self, arrival: Arrival) -> IncomingConnection {
-        self.listener.judge(self.right.request(), arrival)
-    }
-
-    /// Leaves a connection whose header has not been read to another session.
-    pub(crate) fn leave_to_others(&self, arrival: Arrival) {
-        self.listener.leave_to_others(self.right.request(), arrival);
+    /// Whether connections from this address begin with a PROXY header.
+    pub(crate) fn needs_header(&self, address: IpAddr) -> bool {
+        needs_header(&self.right.request().requester.balancers, address)
     }
 
     /// Registers the sockets, so that the poll reports connections; one that another session has

@@ -30,9 +30,10 @@ impl Requester {
         self.allowed_peers.peer()
     }
 
-    /// Whether it needs a port of its own.
+    /// Whether it needs a port of its own. Behind a balancer, a connection shows whose it is only
+    /// once its header has come: by then another session of the same client may listen there.
     fn is_exclusive(&self) -> bool {
-        !self.allowed_peers.can_share_port()
+        !self.allowed_peers.can_share_port() || !self.balancers.is_empty()
     }
 }
 

@@ -156,7 +156,7 @@ fn still_queued(opening: io::Result<OpenOutcome>) -> Ticket {
 /// Accepts the client's connection.
 fn accepted(listener: &mut PassiveListener) -> mio::net::TcpStream {
     match listener.accept().unwrap() {
-        Some(IncomingConnection::Own(arrival)) => arrival.stream,
+        Some(IncomingConnection::Own(stream, _)) => stream,
         other => panic!("{other:?}"),
     }
 }

@@ -30,14 +30,15 @@ impl TurnBudget {
     /// If one more command may be executed, it is counted, and the time is returned.
     pub(super) fn take_command(&mut self) -> Option<Instant> {
         self.commands = self.commands.checked_sub(1)?;
-        if self.has_worked && self.is_over() {
+        let looks = self.has_worked || self.commands.is_multiple_of(COMMANDS_PER_LOOK);
+        if looks && self.is_over() {
             return None;
         }
         Some(self.now)
     }
 
-    /// An action has been performed, or a line was written into the log. A command that does
-    /// neither takes less time than a look at the clock.
+    /// An action has been performed, or a line was written into the log. Most commands that do
+    /// neither take less time than a look at the clock.
     pub(super) fn work(&mut self) {
         if !std::mem::replace(&mut self.has_worked, true) {
             self.commands = self.commands.saturating_sub(COMMANDS_OF_WORK);
@@ -87,6 +88,9 @@ impl TurnBudget {
 
 /// Commands that are only answered.
 const COMMANDS_MAX: u32 = 1024;
+
+/// After so many commands the clock is looked at in any case: some have long replies.
+const COMMANDS_PER_LOOK: u32 = 64;
 
 /// A command that looks at a file takes as long as this number of others, or longer: 64 of them are
 /// a turn.

@@ -119,6 +119,10 @@ pub(super) enum Turn {
 impl Connection {
     // Not inlined: the stack of the caller would keep the pages of what is made here.
     #[inline(never)]
+    #[expect(
+        clippy::boxed_local,
+        reason = "by value it would take stack of the callers"
+    )]
     pub(super) fn boxed(
         start: Box<Start>,
         registry: &Registry,

@@ -158,7 +158,7 @@ impl Site {
                 let fetched = client.fetch_passive(format!("RETR file{other}"));
                 assert_eq!(fetched, text.as_bytes());
             }
-            self.instances[number].log_with(&format!("ann@{CLIENT} stored /file{number}"));
+            self.instances[number].log_with(&format!("ann@{CLIENT} STOR /file{number}"));
         }
     }
 

@@ -59,7 +59,10 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
         local_networks.any(|network| network.addr().is_ipv4() && all_clients(network.prefix_len()));
     // What the router answers is not known before it is asked.
     let by_router = settings.port_mapping.is_on();
-    let is_decided = settings.masquerade_address.is_some() || by_rule || all_local || by_router;
+    // Clients are given the address that they have dialled.
+    let by_balancer = !settings.proxy_protocol.is_empty();
+    let is_decided =
+        settings.masquerade_address.is_some() || by_rule || all_local || by_router || by_balancer;
     if is_decided || admits_only_private_addresses(settings) {
         return None;
     }

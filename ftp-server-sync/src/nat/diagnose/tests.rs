@@ -99,6 +99,16 @@ fn no_private_address_is_announced() {
     check("", "127.0.0.1 ::1 100.63.0.1 172.32.0.1 11.0.0.1", &[]);
 }
 
+/// Its header says which address a client has dialled, and that is announced.
+#[test]
+fn a_balancers_clients_are_given_the_address_that_they_dialled() {
+    let note = "note: --proxy-protocol 192.168.77.5: connections from there must begin with a PROXY \
+                header, also those to passive ports, and are closed without it; clients elsewhere \
+                need none";
+    let flags = "--proxy-protocol 192.168.77.5 -r 60000-60009";
+    check(flags, "192.168.77.2", &[note]);
+}
+
 #[test]
 fn every_kind_of_private_address_counts() {
     for address in ["10.0.0.1", "172.16.0.1", "172.31.0.1", "169.254.0.1"] {

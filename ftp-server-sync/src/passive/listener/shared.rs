@@ -44,24 +44,14 @@ struct ListeningSession {
     allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
     /// In the order in which they were accepted, at most [`HANDED_OVER_MAX`].
-    handed_over: VecDeque<Arrival>,
-}
-
-/// A connection to a passive port.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) stream: TcpStream,
-    /// The client, or the balancer.
-    pub(crate) from: SocketAddr,
-    /// It comes from a balancer, and its header has not been read.
-    pub(crate) has_header: bool,
+    handed_over: VecDeque<(TcpStream, SocketAddr)>,
 }
 
 /// A connection to a passive port, and which session it is for.
 #[derive(Debug)]
 pub(crate) enum IncomingConnection {
-    /// For the session that asked, or to be asked whose it is.
-    Own(Arrival),
+    /// For the session that asked, or of a balancer, with a header that says whose it is.
+    Own(TcpStream, SocketAddr),
     /// For another session, which has it now.
     HandedOver(SocketAddr),
     /// For no session: it has been closed.
@@ -99,46 +89,25 @@ impl SharedListener {
         request: &Request,
     ) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
-        if let Some(arrival) = state.take(request.id) {
-            return Ok(Some(IncomingConnection::Own(arrival)));
+        if let Some((stream, address)) = state.take(request.id) {
+            return Ok(Some(IncomingConnection::Own(stream, address)));
         }
-        let Some((stream, from)) = state.accept()? else {
+        let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
-        let has_header = needs_header(&request.requester.balancers, from.ip());
-        let arrival = Arrival {
-            stream,
-            from,
-            has_header,
-        };
-        if has_header {
-            return Ok(Some(IncomingConnection::Own(arrival)));
+        let requester = &request.requester;
+        // Whose the connection of a balancer is, its header says.
+        if needs_header(&requester.balancers, address.ip())
+            || requester.allowed_peers.judge(address.ip()) == PeerVerdict::Client
+        {
+            return Ok(Some(IncomingConnection::Own(stream, address)));
         }
-        let (judged, waker) = state.judge(request, arrival);
+        let Some(waker) = state.hand_over(stream, address) else {
+            return Ok(Some(IncomingConnection::Rejected(address)));
+        };
         drop(state);
-        waker.iter().for_each(wake);
-        Ok(Some(judged))
-    }
-
-    /// Which session a connection is for that comes from this address, or whose header says so.
-    pub(in crate::passive) fn judge(
-        &self,
-        request: &Request,
-        arrival: Arrival,
-    ) -> IncomingConnection {
-        let (judged, waker) = self.lock().judge(request, arrival);
-        waker.iter().for_each(wake);
-        judged
-    }
-
-    /// Leaves a connection whose header has not been read to another session.
-    pub(in crate::passive) fn leave_to_others(&self, request: &Request, arrival: Arrival) {
-        let mut state = self.lock();
-        let mut others = state.sessions.iter_mut();
-        let other = others.find(|session| session.id != request.id);
-        let waker = other.and_then(|other| other.give(arrival));
-        drop(state);
-        waker.iter().for_each(wake);
+        wake(&waker);
+        Ok(Some(IncomingConnection::HandedOver(address)))
     }
 
     /// The numbers of this session's sockets, for a poll; valid until it leaves. Those that only
@@ -157,7 +126,7 @@ impl SharedListener {
 
 impl State {
     /// The next connection that another session has accepted for this one.
-    fn take(&mut self, id: u64) -> Option<Arrival> {
+    fn take(&mut self, id: u64) -> Option<(TcpStream, SocketAddr)> {
         let mut sessions = self.sessions.iter_mut();
         sessions
             .find(|session| session.id == id)?
@@ -172,12 +141,7 @@ impl State {
         wakers: &mut Vec<Arc<Waker>>,
     ) -> io::Result<()> {
         while let Some((stream, from)) = self.accept()? {
-            let has_header = needs_header(&request.requester.balancers, from.ip());
-            wakers.extend(self.hand_over(Arrival {
-                stream,
-                from,
-                has_header,
-            }));
+            wakers.extend(self.hand_over(stream, from));
         }
         let opened = self.open(request, listen);
         if opened.is_ok() {
@@ -257,43 +221,19 @@ impl State {
         Ok(None)
     }
 
-    /// Gives the connection to the session that allows its address, or to one that reads its
-    /// header, and returns that session's waker.
-    fn hand_over(&mut self, arrival: Arrival) -> Option<Arc<Waker>> {
-        let from = arrival.from.ip();
+    /// Gives the connection to the session that allows its address, and returns that session's
+    /// waker. A session that does not accept its connections gets a few and no more.
+    fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
         let mut sessions = self.sessions.iter_mut();
-        let session = sessions.find(|session| {
-            arrival.has_header || session.allowed_peers.judge(from) == PeerVerdict::Client
-        })?;
-        session.give(arrival)
-    }
-
-    /// The session that a connection is for, and its waker if it is another one.
-    fn judge(
-        &mut self,
-        request: &Request,
-        arrival: Arrival,
-    ) -> (IncomingConnection, Option<Arc<Waker>>) {
-        let from = arrival.from;
-        if request.requester.allowed_peers.judge(from.ip()) == PeerVerdict::Client {
-            return (IncomingConnection::Own(arrival), None);
-        }
-        match self.hand_over(arrival) {
-            Some(waker) => (IncomingConnection::HandedOver(from), Some(waker)),
-            None => (IncomingConnection::Rejected(from), None),
-        }
-    }
-}
-
-impl ListeningSession {
-    /// Gives it a connection, and returns its waker. A session that does not accept its connections
-    /// gets a few and no more.
-    fn give(&mut self, arrival: Arrival) -> Option<Arc<Waker>> {
-        if self.handed_over.len() >= HANDED_OVER_MAX {
+        let is_for = |session: &&mut ListeningSession| {
+            session.allowed_peers.judge(from.ip()) == PeerVerdict::Client
+        };
+        let session = sessions.find(is_for)?;
+        if session.handed_over.len() >= HANDED_OVER_MAX {
             return None;
         }
-        self.handed_over.push_back(arrival);
-        Some(self.waker.clone())
+        session.handed_over.push_back((stream, from));
+        Some(session.waker.clone())
     }
 }
 

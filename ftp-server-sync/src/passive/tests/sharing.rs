@@ -331,7 +331,7 @@ fn rounds(pool: &PassivePool, who: u8) {
         let stream = loop {
             assert!(Instant::now() < give_up, "its connection is lost");
             match listener.accept().unwrap() {
-                Some(IncomingConnection::Own(arrival)) => break arrival.stream,
+                Some(IncomingConnection::Own(stream, _)) => break stream,
                 Some(IncomingConnection::HandedOver(_)) => {}
                 // Another client's, whose session has left already, or does not listen yet.
                 Some(IncomingConnection::Rejected(from)) => assert_ne!(from.ip(), host(who)),
