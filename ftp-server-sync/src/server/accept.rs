@@ -7,7 +7,7 @@ use std::time::Instant;
 use ftp_proto::{Reply, canonical};
 use log::Level;
 
-use super::admission::{Admission, decide};
+use super::admission::{Admission, decide, has_room};
 use super::awaited_headers::FailureLog;
 use super::listeners::Accepted;
 use super::refusals::{Crowding, refuse};
@@ -179,6 +179,11 @@ impl Server {
             connections_max: limit,
             ..settings.limits.clone()
         };
+        // Looking at each session would take ever longer, the more there are.
+        let same = network.map_or(0, |network| self.sessions.count_of(network));
+        if has_room(&limits, self.sessions.count(), same + delays) {
+            return None;
+        }
         match decide(&limits, self.sessions.places(), network, delays) {
             Admission::Admitted => None,
             Admission::InPlaceOf(place) => {

@@ -35,6 +35,15 @@ pub(super) enum Admission {
 #[derive(Debug, Default)]
 pub(super) struct LoginDelays(VecDeque<(ClientNetwork, Instant)>);
 
+/// Whether there is room for one more beside so many sessions, in all and of its address, with the
+/// answers that this waits for. Both may be more than have a place: then [`decide`] finds out.
+pub(super) fn has_room(limits: &Limits, all: usize, of_address: usize) -> bool {
+    let has_address_room = limits
+        .connections_per_address_max
+        .is_none_or(|max| of_address < max as usize);
+    has_address_room && all < limits.connections_max as usize
+}
+
 /// Decides about a client of `network`; `None` if its address is that of a trusted gateway, which
 /// stands for any number of clients. `delays` is the number of answers that the address waits for.
 /// The places are only counted, unless one has to be chosen.
@@ -111,6 +120,14 @@ mod tests {
 
     fn network(number: u8) -> ClientNetwork {
         ClientNetwork::of([198, 51, 100, number].into())
+    }
+
+    #[test]
+    fn each_limit_leaves_room_below_it() {
+        assert!(has_room(&limits(3, 2), 2, 1));
+        assert!(!has_room(&limits(3, 2), 3, 1));
+        assert!(!has_room(&limits(3, 2), 2, 2));
+        assert!(has_room(&limits(3, 0), 2, 2));
     }
 
     /// Sessions with the numbers from 1: the number of the address, and `-` if it has not logged

@@ -1,6 +1,7 @@
 //! The running sessions.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use crate::session::{SentCommands, SessionCommand, SharedLoginState, Start};
 pub(super) struct Sessions {
     threads: SessionThreads,
     running: HashMap<u64, RunningSession>,
+    /// How many of them each address has; none has 0.
+    of_networks: HashMap<ClientNetwork, usize>,
     started: u64,
 }
 
@@ -39,12 +42,18 @@ impl Sessions {
         Self {
             threads: SessionThreads::new(handle),
             running: HashMap::new(),
+            of_networks: HashMap::new(),
             started: 0,
         }
     }
 
     pub(super) fn count(&self) -> usize {
         self.running.len()
+    }
+
+    /// How many an address has.
+    pub(super) fn count_of(&self, network: ClientNetwork) -> usize {
+        self.of_networks.get(&network).copied().unwrap_or(0)
     }
 
     /// How many have a transfer.
@@ -115,13 +124,21 @@ impl Sessions {
             commands,
             waker,
         };
+        *self.of_networks.entry(session.network).or_default() += 1;
         self.running.insert(number, session);
         Ok(())
     }
 
     /// Removes a session that has reported its end. Returns the address of its client.
     pub(super) fn remove(&mut self, number: u64) -> Option<IpAddr> {
-        self.running.remove(&number).map(|session| session.client)
+        let session = self.running.remove(&number)?;
+        if let Entry::Occupied(mut count) = self.of_networks.entry(session.network) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(session.client)
     }
 
     /// The address of a session's client.

@@ -1,5 +1,5 @@
-//! The page `docs/several-instances.md`: three instances with one shared directory, and the balancer
-//! before them, with the configuration and the commands as they are printed there.
+//! The page `docs/several-instances.md`: three instances with one shared directory, and the
+//! balancer before them, with the configuration and the commands as they are printed there.
 //!
 //! Only the program's name, `/srv/ftp` and the place of the balancer's configuration are replaced.
 
