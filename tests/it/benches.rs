@@ -35,10 +35,12 @@ fn long_every_workload_is_measured() {
 fn long_growth_is_judged() {
     let text = loopback(&["--growth", "--quick", "--server", &program()]);
     let sizes: Vec<&str> = rows(&text).map(|row| row[0]).collect();
-    let expected = ["entries", "10", "100", "1000", "ports", "1", "10", "100"];
+    let entries_and_ports = ["entries", "10", "100", "1000", "ports", "1", "10", "100"];
+    let sessions_and_addresses = ["sessions", "1", "10", "addresses", "10", "100"];
+    let expected = [&entries_and_ports[..], &sessions_and_addresses].concat();
     assert_eq!(sizes, expected, "{text}");
     let judgements = text.lines().filter(|line| line.starts_with("- "));
-    assert_eq!(judgements.count(), 7, "{text}");
+    assert_eq!(judgements.count(), 12, "{text}");
 }
 
 /// What the bench prints, built without optimizations.

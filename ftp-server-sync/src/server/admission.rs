@@ -35,8 +35,9 @@ pub(super) enum Admission {
 #[derive(Debug, Default)]
 pub(super) struct LoginDelays(VecDeque<(ClientNetwork, Instant)>);
 
-/// Whether there is room for one more beside so many sessions, in all and of its address, with the
-/// answers that this waits for. Both may be more than have a place: then [`decide`] finds out.
+/// Whether there is room for one more beside this number of sessions, in all and of its address,
+/// with the answers that this waits for. Both may be more than have a place: then [`decide`] finds
+/// out.
 pub(super) fn has_room(limits: &Limits, all: usize, of_address: usize) -> bool {
     let has_address_room = limits
         .connections_per_address_max

@@ -89,7 +89,7 @@ impl TurnBudget {
 /// Commands that are only answered.
 const COMMANDS_MAX: u32 = 1024;
 
-/// After so many commands the clock is looked at in any case: some have long replies.
+/// After this number of commands the clock is looked at in any case: some have long replies.
 const COMMANDS_PER_LOOK: u32 = 64;
 
 /// A command that looks at a file takes as long as this number of others, or longer: 64 of them are

@@ -16,7 +16,7 @@ use crate::server::{Programs, Server, Start};
 use crate::share::{MEMORY, temporary};
 use crate::table::digits;
 
-/// What each session costs where there are so many.
+/// What each session costs where there is this number of them.
 struct Cost {
     sessions: usize,
     /// Of the server's process.
