@@ -149,6 +149,7 @@ const WANTED: StatxFlags = StatxFlags::TYPE
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -159,7 +160,7 @@ mod tests {
         fs::create_dir(path("a")).unwrap();
         fs::create_dir(path("b")).unwrap();
         fs::write(path("file"), "").unwrap();
-        std::os::unix::fs::symlink("a", path("link")).unwrap();
+        symlink("a", path("link")).unwrap();
         let named = |name: &str| NamedDirectory::at(&path(name));
         let open = File::open(path("a")).unwrap();
         assert_eq!(NamedDirectory::of(&open), named("a"));
@@ -178,7 +179,7 @@ mod tests {
         fs::write(path("file"), "text").unwrap();
         fs::write(path("other"), "text").unwrap();
         fs::hard_link(path("file"), path("same")).unwrap();
-        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        symlink("file", path("link")).unwrap();
         let named = |name: &str| NamedFile::at(&path(name));
         let (opened, size) = NamedFile::of(File::open(path("file")).unwrap()).unwrap();
         assert_eq!((Some(opened), size), (named("file"), 4));

@@ -184,7 +184,7 @@ impl Server {
         if has_room(&limits, self.sessions.count(), same + delays) {
             return None;
         }
-        match decide(&limits, self.sessions.places(), network, delays) {
+        match decide(&limits, &self.sessions.places(), network, delays) {
             Admission::Admitted => None,
             Admission::InPlaceOf(place) => {
                 let number = place.number;

@@ -47,27 +47,22 @@ pub(super) fn has_room(limits: &Limits, all: usize, of_address: usize) -> bool {
 
 /// Decides about a client of `network`; `None` if its address is that of a trusted gateway, which
 /// stands for any number of clients. `delays` is the number of answers that the address waits for.
-/// The places are only counted, unless one has to be chosen.
 pub(super) fn decide(
     limits: &Limits,
-    places: impl Iterator<Item = Place> + Clone,
+    places: &[Place],
     network: Option<ClientNetwork>,
     delays: usize,
 ) -> Admission {
-    let (mut all, mut same) = (0, 0);
-    for place in places.clone() {
-        all += 1;
-        same += usize::from(Some(place.network) == network);
+    if let (Some(network), Some(max)) = (network, limits.connections_per_address_max) {
+        let same = places.iter().filter(|place| place.network == network);
+        if same.count() + delays >= max as usize {
+            return Admission::AddressFull;
+        }
     }
-    if let (Some(_), Some(max)) = (network, limits.connections_per_address_max)
-        && same + delays >= max as usize
-    {
-        return Admission::AddressFull;
-    }
-    if all < limits.connections_max as usize {
+    if places.len() < limits.connections_max as usize {
         return Admission::Admitted;
     }
-    match gives_way(&places.collect::<Vec<_>>()) {
+    match gives_way(places) {
         Some(place) => Admission::InPlaceOf(place),
         None => Admission::ServerFull,
     }
@@ -189,8 +184,7 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_address_first() {
         let decide = |text: &str, limits: Limits, delays| {
-            let places = places(text).into_iter();
-            decide(&limits, places, Some(network(1)), delays)
+            decide(&limits, &places(text), Some(network(1)), delays)
         };
         let text = "2+ 1- 1+";
         assert_eq!(decide(text, limits(4, 3), 0), Admission::Admitted);
@@ -204,11 +198,10 @@ mod tests {
 
     #[test]
     fn a_gateway_is_not_one_client() {
-        let text = places("1- 1- 1-").into_iter();
-        let decide = |limits| decide(&limits, text.clone(), None, 0);
-        assert_eq!(decide(limits(4, 1)), Admission::Admitted);
-        let first = places("1-")[0];
-        assert_eq!(decide(limits(3, 1)), Admission::InPlaceOf(first));
+        let text = places("1- 1- 1-");
+        assert_eq!(decide(&limits(4, 1), &text, None, 0), Admission::Admitted);
+        let first = Admission::InPlaceOf(text[0]);
+        assert_eq!(decide(&limits(3, 1), &text, None, 0), first);
     }
 
     #[test]
@@ -284,7 +277,7 @@ mod tests {
             for (number, is_honest) in (1..).zip(clients) {
                 let is_honest = is_honest && inside < honest;
                 let network = network(u8::from(is_honest));
-                match decide(&limits, places.iter().copied(), Some(network), 0) {
+                match decide(&limits, &places, Some(network), 0) {
                     Admission::Admitted => {}
                     Admission::InPlaceOf(given) => {
                         prop_assert_eq!(given.network, self::network(0));

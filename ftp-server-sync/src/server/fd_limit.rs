@@ -76,15 +76,30 @@ const SERVER: u64 = 32;
 mod tests {
     use super::*;
 
+    fn limit(reached: Option<u64>) -> DescriptorLimit {
+        DescriptorLimit {
+            reached,
+            waiting: 0,
+        }
+    }
+
+    #[test]
+    fn connections_that_await_their_headers_take_none_of_the_sessions() {
+        let beside = DescriptorLimit {
+            waiting: 256,
+            ..limit(Some(needed(512) + 256))
+        };
+        assert_eq!(beside.sessions_max(), 512);
+        let within = DescriptorLimit {
+            waiting: 256,
+            ..limit(Some(needed(512)))
+        };
+        assert!(within.sessions_max() < 512);
+    }
+
     #[test]
     fn each_session_has_its_descriptors() {
-        let sessions_max = |reached| {
-            DescriptorLimit {
-                reached,
-                waiting: 0,
-            }
-            .sessions_max()
-        };
+        let sessions_max = |reached| limit(reached).sessions_max();
         assert_eq!(sessions_max(Some(needed(512))), 512);
         assert_eq!(sessions_max(Some(needed(512) - 1)), 511);
         assert_eq!(sessions_max(Some(0)), 1);
@@ -94,10 +109,6 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_too_low_is_a_warning() {
-        let limit = |reached| DescriptorLimit {
-            reached,
-            waiting: 0,
-        };
         assert_eq!(limit(Some(needed(8))).warning(8), None);
         assert_eq!(limit(None).warning(8), None);
         let warning = limit(Some(needed(8) - 1)).warning(8).expect("a warning");

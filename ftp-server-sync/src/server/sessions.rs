@@ -65,9 +65,9 @@ impl Sessions {
 
     /// Those that have a place, in no order. One that is over has none, nor one that gives way,
     /// unless its client has logged in meanwhile.
-    pub(super) fn places(&self) -> impl Iterator<Item = Place> + Clone {
+    pub(super) fn places(&self) -> Vec<Place> {
         let running = self.running.iter();
-        running.filter_map(|(&number, session)| {
+        let places = running.filter_map(|(&number, session)| {
             let state = session.login_state.get();
             let place = Place {
                 number,
@@ -76,7 +76,8 @@ impl Sessions {
             };
             let gives_way = session.is_evicted && !state.is_logged_in();
             (!gives_way && !session.login_state.is_over()).then_some(place)
-        })
+        });
+        places.collect()
     }
 
     /// Asks a session to give its place to another client, unless its own has logged in meanwhile.

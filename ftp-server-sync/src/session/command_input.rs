@@ -41,6 +41,7 @@ impl Connection {
         }
         match self.session.foreign_protocol() {
             None => {
+                // The rest of an overlong line is none.
                 let last = self.log.last_command();
                 self.log.command(&input[..used], self.session.names(), now);
                 if self.log.last_command() != last {

@@ -44,15 +44,15 @@ pub(crate) fn measure(programs: &Programs, scale: &Scale) -> io::Result<(Vec<Str
         sessions::growth(programs, scale)?,
         addresses::growth(programs, scale)?,
     ];
-    let (mut tables, mut curves) = (Vec::new(), Vec::new());
+    let (mut lines, mut curves) = (Vec::new(), Vec::new());
     for growth in all {
-        tables.push(growth.lines.join("\n"));
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(growth.lines);
         curves.extend(growth.curves);
     }
-    Ok((
-        tables.join("\n\n").lines().map(str::to_owned).collect(),
-        picture::svg(&curves),
-    ))
+    Ok((lines, picture::svg(&curves)))
 }
 
 /// A sentence on whether one more costs the same, however many there are.

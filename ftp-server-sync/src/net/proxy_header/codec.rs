@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use ftp_proto::canonical;
 use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 
 /// What the first bytes of a connection are.
@@ -153,8 +154,6 @@ fn decode(header: &[u8], fault: HeaderFault) -> ParsedHeader {
 }
 
 fn ends(addresses: &ProxiedAddress) -> Result<ProxiedEnds, HeaderFault> {
-    let canonical =
-        |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
     let source = canonical(addresses.source);
     let destination = canonical(addresses.destination);
     if addresses.protocol != Protocol::Stream {
@@ -177,15 +176,18 @@ fn ends(addresses: &ProxiedAddress) -> Result<ProxiedEnds, HeaderFault> {
 
 impl fmt::Display for HeaderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
             Self::NoHeader => "no PROXY header",
             Self::LongLine => "a PROXY header without a line end",
             Self::Line => "a malformed PROXY header (version 1)",
-            Self::LongHeader => "a PROXY header of more than 2064 bytes",
+            Self::LongHeader => {
+                return write!(f, "a PROXY header of more than {HEADER_BYTES_MAX} bytes");
+            }
             Self::Binary => "a malformed PROXY header (version 2)",
             Self::Family => "a PROXY header of a connection that is not TCP",
             Self::Addresses => "a PROXY header with addresses that no connection has",
-        })
+        };
+        f.write_str(text)
     }
 }
 
