@@ -36,6 +36,7 @@ pub(super) fn request(
     if first != "--who" {
         refuse_without_who(&given)?;
     }
+    let is_port_meant = given.find("--port").is_some();
     let given = with_place(table, given, environment)?;
     let flags = given.parse()?;
     let port = given.find("--port").map(|_| flags.port);
@@ -49,7 +50,10 @@ pub(super) fn request(
                 let problem = "the server has no socket; give it one, or use signals";
                 return Err(given.refuse("--status-socket", problem));
             }
-            Some(path) => SocketSearch::File(path),
+            Some(path) => SocketSearch::File {
+                path,
+                port: port.filter(|_| is_port_meant),
+            },
             None => SocketSearch::Directories {
                 directories: environment.status_directories(),
                 port,
@@ -174,7 +178,10 @@ mod tests {
         let text = "port 2100\nusername bob\npassword-file /nonexistent\nstatus-socket /run/a\n";
         fs::write(&file, text).unwrap();
         let config = format!("--config {}", file.display());
-        let path = |path: &str| SocketSearch::File(path.into());
+        let path = |path: &str| SocketSearch::File {
+            path: path.into(),
+            port: None,
+        };
         let variables = [
             ("FTP_SERVER_SYNC_STATUS_SOCKET", "/run/b"),
             ("FTP_SERVER_SYNC_TLS", "perhaps"),
@@ -183,6 +190,12 @@ mod tests {
         assert_eq!(socket(&config, &variables), path("/run/b"));
         let flags = format!("{config} --status-socket /run/c");
         assert_eq!(socket(&flags, &variables), path("/run/c"));
+        // The file may be that of several servers: only a flag says which of them is meant.
+        let meant = SocketSearch::File {
+            path: "/run/a".into(),
+            port: Some(2121),
+        };
+        assert_eq!(socket(&format!("{config} -p 2121"), &[]), meant);
         // A flag that says it makes the file void, which this user may not be able to read.
         let flags = "--config /nonexistent --status-socket /run/c";
         assert_eq!(socket(flags, &[]), path("/run/c"));

@@ -16,6 +16,7 @@ mod watch;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,12 @@ pub fn perform(
 ) -> Result<(), ClientFailure> {
     let mut connection =
         StatusConnection::open(&request.socket).map_err(ClientFailure::Unreachable)?;
+    if let SocketSearch::File {
+        port: Some(port), ..
+    } = request.socket
+    {
+        refuse_another_server(&mut connection, port)?;
+    }
     let command = match request.task {
         ClientTask::Who { watch, json } => {
             return match (watch, json) {
@@ -75,6 +82,24 @@ pub fn perform(
         Answer::Error(text) => Err(ClientFailure::Refused(text)),
         Answer::Snapshot(_) => Err(unexpected(&connection)),
     }
+}
+
+/// Servers that share a configuration file may have the same path there, and the socket is that of
+/// the one which has started first: another one must not be ended in its place.
+fn refuse_another_server(
+    connection: &mut StatusConnection,
+    port: u16,
+) -> Result<(), ClientFailure> {
+    let listen = &who(connection)?.snapshot.server.listen;
+    let mut ports: Vec<u16> = listen.iter().map(SocketAddr::port).collect();
+    ports.dedup();
+    // A server that drains listens nowhere.
+    if ports.is_empty() || ports.contains(&port) {
+        return Ok(());
+    }
+    Err(ClientFailure::Unreachable(
+        connection.other_port(&ports, port),
+    ))
 }
 
 /// The table until it is not wanted any more.

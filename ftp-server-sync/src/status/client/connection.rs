@@ -20,7 +20,7 @@ pub(super) struct StatusConnection {
 impl StatusConnection {
     pub(super) fn open(place: &SocketSearch) -> Result<Self, String> {
         let (path, stream) = match place {
-            SocketSearch::File(path) => (path.clone(), None),
+            SocketSearch::File { path, .. } => (path.clone(), None),
             SocketSearch::Directories { directories, port } => {
                 let (path, stream) = find(directories, *port, TIME_MAX)?;
                 (path, Some(stream))
@@ -52,6 +52,17 @@ impl StatusConnection {
     pub(super) fn unexpected(&self) -> String {
         let problem = "the answer is none to this command; is that another program's socket?";
         format!("{}: {problem}", shown(&self.path))
+    }
+
+    /// What to say of a server with these control ports, where the user has named another one.
+    pub(super) fn other_port(&self, ports: &[u16], port: u16) -> String {
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        format!(
+            "{}: the server there listens on port {}, not on {port}; name the socket of the other \
+             one, or leave --port out",
+            shown(&self.path),
+            ports.join(" and ")
+        )
     }
 
     fn exchange(&mut self, command: &str) -> Result<Vec<u8>, String> {
@@ -124,6 +135,10 @@ mod tests {
     use super::*;
     use crate::status::client::find::SILENT;
 
+    fn at(path: PathBuf) -> StatusConnection {
+        StatusConnection::open(&SocketSearch::File { path, port: None }).unwrap()
+    }
+
     /// A server that sends this to each client, whatever it asks for, and a client of it.
     fn client_of(answers: &'static [&'static [u8]]) -> (StatusConnection, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
@@ -143,7 +158,7 @@ mod tests {
                 }
             }
         });
-        let mut client = StatusConnection::open(&SocketSearch::File(path)).unwrap();
+        let mut client = at(path);
         client.time_max = Duration::from_millis(200);
         (client, directory)
     }
@@ -179,7 +194,7 @@ mod tests {
         };
         let waiting: Vec<Socket> = std::iter::from_fn(|| before().ok()).take(100).collect();
         assert!(waiting.len() < 100, "the queue has no end");
-        let mut client = StatusConnection::open(&SocketSearch::File(path.clone())).unwrap();
+        let mut client = at(path.clone());
         client.time_max = Duration::from_millis(200);
         let error = client.ask("who").unwrap_err();
         assert_eq!(error, format!("{}: {SILENT}", path.display()));
@@ -188,7 +203,7 @@ mod tests {
     #[test]
     fn no_server_and_silent_servers_are_named() {
         let path = PathBuf::from("/nonexistent/status socket");
-        let mut client = StatusConnection::open(&SocketSearch::File(path)).unwrap();
+        let mut client = at(path);
         assert_eq!(
             client.ask("who").unwrap_err(),
             "\"/nonexistent/status socket\": there is no such socket; is the server running, with \

@@ -35,7 +35,12 @@ pub enum ClientTask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SocketSearch {
     /// There.
-    File(PathBuf),
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// The control port that the server must have, if the user has named one.
+        port: Option<u16>,
+    },
     /// In one of these directories: the file `status-PORT.socket`.
     Directories {
         /// Where servers make it.

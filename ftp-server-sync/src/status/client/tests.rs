@@ -188,7 +188,7 @@ fn server(answers: Vec<String>) -> (ClientRequest, thread::JoinHandle<Vec<String
     });
     let request = ClientRequest {
         task: ClientTask::Stop,
-        socket: SocketSearch::File(path),
+        socket: SocketSearch::File { path, port: None },
     };
     (request, thread, directory)
 }
@@ -225,6 +225,34 @@ fn orders_and_their_answers() {
             assert_eq!(thread.join().unwrap(), [command]);
             std::fs::remove_dir_all(directory).unwrap();
         }
+    }
+}
+
+/// Servers that share a configuration file share its line `status-socket` too.
+#[test]
+fn a_server_with_another_port_gets_no_order() {
+    let document: serde_json::Value = serde_json::from_str(SNAPSHOT).unwrap();
+    let known = serde_json::json!({ "protocol": 1, "snapshot": document }).to_string() + "\n";
+    let done = "{\"protocol\":1,\"done\":\"it is done\"}\n";
+    for (port, commands) in [(21, &["who", "stop"][..]), (2121, &["who"])] {
+        let mut answers = vec![known.clone(), done.to_owned()];
+        answers.truncate(commands.len());
+        let (mut request, thread, directory) = server(answers);
+        let path = directory.join("status-21.socket");
+        request.socket = SocketSearch::File {
+            path: path.clone(),
+            port: Some(port),
+        };
+        let outcome = perform(&request, &mut |_| true);
+        assert_eq!(thread.join().unwrap(), commands);
+        let refusal = format!(
+            "{}: the server there listens on port 21, not on 2121; name the socket of the other \
+             one, or leave --port out",
+            path.display()
+        );
+        let refused = Err(ClientFailure::Unreachable(refusal));
+        assert_eq!(outcome, if port == 21 { Ok(()) } else { refused });
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }
 
