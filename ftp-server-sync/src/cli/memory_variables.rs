@@ -22,11 +22,15 @@ pub(super) fn memory_variables(
 
 /// In glibc's words. A threshold that is set stays as it is; by default it grows to 32 MiB. With
 /// two heaps for all threads, less is left over in each. The caches of the threads have only small
-/// blocks, which commands need again and again.
+/// blocks, which commands need again and again. Each thread has room on its stack for libraries in
+/// four namespaces, of which the program has one.
 const SETTINGS: [(&str, &str); 4] = [
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
     ("MALLOC_TRIM_THRESHOLD_", "131072"),
-    ("GLIBC_TUNABLES", "glibc.malloc.tcache_max=128"),
+    (
+        "GLIBC_TUNABLES",
+        "glibc.malloc.tcache_max=128:glibc.rtld.nns=1",
+    ),
     ("MALLOC_ARENA_MAX", "2"),
 ];
 

@@ -347,10 +347,11 @@ impl Place {
             state.opened = None;
             state.condition = Condition::Unavailable;
         }
-        state.log_change(before, &self.path, found.as_ref().err());
+        if found.is_err() || before != (state.condition, state.last) {
+            state.log_change(before, &self.path, found.as_ref().err());
+        }
         let is_usual = state.condition == Condition::Available;
         self.is_usual.store(is_usual, Ordering::Release);
-        drop(state);
         found.map(Some).map_err(|_| Refusal::ShareUnavailable)
     }
 }
@@ -394,14 +395,14 @@ impl State {
 
     /// Logs what has changed since the last look, so that a share that stays away has one line and
     /// not one for each command.
+    #[inline(never)]
     fn log_change(
         &self,
-        before: (Condition, Option<NamedDirectory>),
+        (condition, last): (Condition, Option<NamedDirectory>),
         path: &Path,
         absence: Option<&Absence>,
     ) {
         let path = printable_word(path.as_os_str().as_bytes());
-        let (condition, last) = before;
         let share = format!("the shared directory {path}");
         if let Some(absence) = absence {
             let is_new = condition != Condition::Unavailable;

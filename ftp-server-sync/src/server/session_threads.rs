@@ -97,12 +97,12 @@ impl SessionThreads {
     fn spawn(&self, number: u64, next: Arc<NextSession>) -> io::Result<Arc<Waker>> {
         let poll = SessionPoll::new()?;
         let waker = poll.waker();
-        let thread = SessionThread {
+        let mut thread = Box::new(SessionThread {
             poll,
             next,
             parked: self.parked.clone(),
             handle: self.handle.clone(),
-        };
+        });
         thread::Builder::new()
             .name(format!("session {number}"))
             .stack_size(STACK_BYTES)
@@ -123,8 +123,8 @@ impl Drop for SessionThreads {
 }
 
 impl SessionThread {
-    /// Serves one session after the other.
-    fn serve(mut self) {
+    /// Serves one session after the other. Not in its place on the stack, which would be there twice.
+    fn serve(&mut self) {
         let mut next = self.take_next();
         let mut is_first = true;
         while let Some(start) = next {

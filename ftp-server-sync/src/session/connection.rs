@@ -322,13 +322,24 @@ impl Connection {
             self.unflushed = None;
         }
         if let Some(action) = self.unflushed.take() {
-            self.perform_after_replies(*action, now);
+            self.perform_unflushed(*action, now);
         }
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Reply(reply) => self.reply(&reply),
-                Output::Action(action) => self.perform_after_replies(action, now),
+                Output::Action(action) => {
+                    if let Some(outcome) = self.perform_after_replies(action, now) {
+                        self.answer(outcome);
+                    }
+                }
             }
+        }
+    }
+
+    #[inline(never)]
+    fn perform_unflushed(&mut self, action: Action, now: Instant) {
+        if let Some(outcome) = self.perform_after_replies(action, now) {
+            self.answer(outcome);
         }
     }
 
@@ -350,19 +361,20 @@ impl Connection {
         }
     }
 
-    fn perform_after_replies(&mut self, action: Action, now: Instant) {
+    /// `None` if the outcome comes later, or if there is none. What the action needed of the stack
+    /// is free again when the core gets its outcome.
+    #[inline(never)]
+    fn perform_after_replies(&mut self, action: Action, now: Instant) -> Option<Outcome> {
         if action.waits_for_replies() && !self.control.flush() {
             self.unflushed = Some(action.into());
             self.timers.start(Timer::Unflushed, now + UNFLUSHED_MAX);
-            return;
+            return None;
         }
         // An action that need not wait says nothing about one that does.
         if self.unflushed.is_none() {
             self.timers.set(Timer::Unflushed, None);
         }
-        if let Some(outcome) = self.perform(action, now) {
-            self.answer(outcome);
-        }
+        self.perform(action, now)
     }
 
     /// Gives the core the outcome of an action.

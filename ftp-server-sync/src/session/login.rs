@@ -31,7 +31,13 @@ impl Connection {
         password: Secret,
         now: Instant,
     ) -> Option<Outcome> {
-        let attempt = Box::new(LoginAttempt {
+        let attempt = self.login_attempt(user, password);
+        self.compare(attempt, PasswordTurn::New, now)
+    }
+
+    #[inline(never)]
+    fn login_attempt(&self, user: Vec<u8>, password: Secret) -> Box<LoginAttempt> {
+        Box::new(LoginAttempt {
             network: self.throttled_network(&user),
             user,
             password,
@@ -39,8 +45,7 @@ impl Connection {
             peer: self.session.endpoints().peer().ip(),
             server: self.server.clone(),
             system_user: None,
-        });
-        self.compare(attempt, PasswordTurn::New, now)
+        })
     }
 
     /// Gives the answer that is due now, or compares the password whose turn it is.
@@ -173,42 +178,65 @@ impl Connection {
     fn on_attempt(
         &mut self,
         attempt: Box<LoginAttempt>,
-        result: Attempt<Account>,
+        result: Attempt<Box<Account>>,
         now: Instant,
     ) -> Option<Outcome> {
-        let (session, peer) = (&self.name, attempt.peer);
-        let name = QuotedName(&attempt.user);
         match result {
-            Attempt::Succeeded(account) => return Some(self.logged_in(&attempt, account, now)),
+            Attempt::Succeeded(account) => {
+                if let Some(refused) = self.enter(&attempt, now) {
+                    return Some(refused);
+                }
+                self.show_login(&attempt.user);
+                Some(self.logged_in(account))
+            }
             Attempt::Failed(_) => {
                 let answer = Outcome::Authenticated(None);
                 self.delayed = Some(DelayedLogin::Answer(answer.into()));
                 let due = now + self.current.settings.login_delay;
                 self.timers.set(Timer::LoginDelay, Some(due));
-                return None;
+                None
             }
             Attempt::Waits(turn) => {
                 self.timers.set(Timer::LoginDelay, Some(turn));
                 self.delayed = Some(DelayedLogin::Password(attempt));
-                return None;
+                None
             }
-            Attempt::Blocked(time) => self.log_refused(
-                now,
-                format_args!(
-                    "{session} login refused from {peer} as {name}: the address is blocked for {} s \
-                     more (--block-after)",
-                    whole_seconds(time)
-                ),
-            ),
-            Attempt::Crowded => self.log_refused(
-                now,
-                format_args!(
-                    "{session} login refused from {peer} as {name}: too many logins from this \
-                     address wait after failed ones (--login-delay)"
-                ),
-            ),
+            Attempt::Blocked(time) => {
+                self.log_blocked(&attempt, time, now);
+                Some(Outcome::AddressBlocked)
+            }
+            Attempt::Crowded => {
+                self.log_crowded(&attempt, now);
+                Some(Outcome::AddressBlocked)
+            }
         }
-        Some(Outcome::AddressBlocked)
+    }
+
+    #[inline(never)]
+    fn log_blocked(&self, attempt: &LoginAttempt, time: Duration, now: Instant) {
+        let (session, peer) = (&self.name, attempt.peer);
+        let name = QuotedName(&attempt.user);
+        let seconds = whole_seconds(time);
+        self.log_refused(
+            now,
+            format_args!(
+                "{session} login refused from {peer} as {name}: the address is blocked for \
+                 {seconds} s more (--block-after)"
+            ),
+        );
+    }
+
+    #[inline(never)]
+    fn log_crowded(&self, attempt: &LoginAttempt, now: Instant) {
+        let (session, peer) = (&self.name, attempt.peer);
+        let name = QuotedName(&attempt.user);
+        self.log_refused(
+            now,
+            format_args!(
+                "{session} login refused from {peer} as {name}: too many logins from this address \
+                 wait after failed ones (--login-delay)"
+            ),
+        );
     }
 
     fn log_refused(&self, now: Instant, line: fmt::Arguments<'_>) {
@@ -216,11 +244,12 @@ impl Connection {
         self.server.events.on_event(event, now, line);
     }
 
+    /// Gives the session the rights and the home of its user. The outcome if that cannot be.
     #[inline(never)]
-    fn logged_in(&mut self, attempt: &LoginAttempt, account: Account, now: Instant) -> Outcome {
+    fn enter(&mut self, attempt: &LoginAttempt, now: Instant) -> Option<Outcome> {
         let user = &attempt.user[..];
         let users = &self.current.settings.users;
-        let entered = if let Some(system_user) = &attempt.system_user {
+        let refused = if let Some(system_user) = &attempt.system_user {
             self.enter_system_user(system_user, now)
         } else if users.in_file(user).is_some() || users.is_of_flag(user) {
             self.enter_user(user, now)
@@ -229,16 +258,34 @@ impl Connection {
             // the home of the user yet.
             Some(Outcome::Authenticated(None))
         };
-        if let Some(outcome) = entered {
-            return outcome;
+        if refused.is_some() {
+            return refused;
         }
-        let (session, name) = (&self.name, printable(user));
         // Looked up anew: a disk that was mounted since the last login is the share now.
-        if self.tree.check_home().is_err() {
-            let problem = self.home_problem();
-            info!("{session} login as {name} refused: {problem}");
-            return Outcome::ShareUnavailable;
-        }
+        let has_home = self.tree.check_home().is_ok();
+        (!has_home).then(|| self.log_without_home(user))
+    }
+
+    #[inline(never)]
+    fn log_without_home(&self, user: &[u8]) -> Outcome {
+        let (session, name) = (&self.name, printable(user));
+        let problem = self.home_problem();
+        info!("{session} login as {name} refused: {problem}");
+        Outcome::ShareUnavailable
+    }
+
+    #[inline(never)]
+    fn logged_in(&mut self, account: Box<Account>) -> Outcome {
+        Outcome::Authenticated(Some(self.user_account().unwrap_or_else(|| {
+            self.account_of_flags = Account::clone(&account);
+            let charset = self.current.settings.name_charset;
+            charset.apply(*account)
+        })))
+    }
+
+    /// Says who has logged in, in the log and wherever sessions are shown.
+    #[inline(never)]
+    fn show_login(&mut self, user: &[u8]) {
         self.set_user(Some(user));
         let has_user = self.current.settings.users.user().is_some();
         self.log.logged_in(match &self.user {
@@ -247,14 +294,8 @@ impl Connection {
             None if has_user && is_anonymous(user) => GUEST,
             None => WRITE,
         });
-        let account = self.user_account().unwrap_or_else(|| {
-            self.account_of_flags = account.clone();
-            let charset = self.current.settings.name_charset;
-            charset.apply(account)
-        });
         self.server.counts.logins.add(1);
         self.report_login(user, Instant::now());
-        Outcome::Authenticated(Some(account))
     }
 
     /// Whether the core refuses logins because the connection is in clear text.

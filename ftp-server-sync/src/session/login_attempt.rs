@@ -49,7 +49,7 @@ pub(super) enum ComparisonKind {
 #[derive(Debug)]
 pub(super) struct FinishedAttempt {
     pub(super) attempt: LoginAttempt,
-    pub(super) result: Attempt<Account>,
+    pub(super) result: Attempt<Box<Account>>,
 }
 
 impl LoginAttempt {
@@ -67,11 +67,11 @@ impl LoginAttempt {
 
     /// Compares where that takes no time.
     #[inline(never)]
-    pub(super) fn compare(&self, turn: PasswordTurn, now: Instant) -> Attempt<Account> {
+    pub(super) fn compare(&self, turn: PasswordTurn, now: Instant) -> Attempt<Box<Account>> {
         let current = self.server.current();
         let check = || {
             let account = current.settings.users.check(&self.user, &self.password);
-            account.filter(|_| !self.is_unfit(&current))
+            account.filter(|_| !self.is_unfit(&current)).map(Box::new)
         };
         let result = match self.network {
             Some(network) => {
@@ -119,7 +119,7 @@ impl LoginAttempt {
         let check = || {
             let (account, user) = check(&self)?;
             system_user = user;
-            Some(account)
+            Some(Box::new(account))
         };
         let result = match self.network {
             Some(network) => {
@@ -156,7 +156,7 @@ impl LoginAttempt {
         true
     }
 
-    fn log(&self, result: &Attempt<Account>, current: &Current) {
+    fn log(&self, result: &Attempt<Box<Account>>, current: &Current) {
         if let Attempt::Failed(failure) = result {
             let (session, peer, name) = (&self.session, self.peer, QuotedName(&self.user));
             self.server.counts.failed_logins.add(1);

@@ -112,7 +112,10 @@ fn long_many_logins_at_once() {
         let name = "wire::hashed_passwords::long_many_logins_at_once";
         let mut command = Command::new(env::current_exe().expect("the test's own path"));
         command.args(["--exact", name, "--nocapture"]);
-        command.env("GLIBC_TUNABLES", "glibc.malloc.tcache_max=128");
+        command.env(
+            "GLIBC_TUNABLES",
+            "glibc.malloc.tcache_max=128:glibc.rtld.nns=1",
+        );
         command.env("MALLOC_ARENA_MAX", "2");
         command.env("MALLOC_MMAP_THRESHOLD_", "131072");
         command.env("MALLOC_TRIM_THRESHOLD_", "131072");
