@@ -29,11 +29,33 @@ import org.apache.commons.net.ftp.FTPSClient;
 import org.apache.commons.net.util.TrustManagerUtils;
 
 public final class CommonsNetSession {
+    /** In milliseconds. */
+    private static final int PATIENCE = 20_000;
     private static String[] login;
     private final FTPClient ftp;
 
     private CommonsNetSession() throws IOException {
-        ftp = login[4].equals("tls") ? new FTPSClient() : new FTPClient();
+        ftp = login[4].equals("tls") ? new PatientSecureClient() : new PatientClient();
+    }
+
+    /**
+     * The time-out for the reply to a NOOP, which is short, is also that for the reply to the transfer and for the
+     * replies that come after it. The server may take longer when the machine is busy.
+     */
+    private static final class PatientClient extends FTPClient {
+        @Override
+        public boolean completePendingCommand() throws IOException {
+            setSoTimeout(PATIENCE);
+            return super.completePendingCommand();
+        }
+    }
+
+    private static final class PatientSecureClient extends FTPSClient {
+        @Override
+        public boolean completePendingCommand() throws IOException {
+            setSoTimeout(PATIENCE);
+            return super.completePendingCommand();
+        }
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -56,9 +78,9 @@ public final class CommonsNetSession {
             ((FTPSClient) ftp).setTrustManager(TrustManagerUtils.getAcceptAllTrustManager());
         }
         ftp.setAutodetectUTF8(true);
-        ftp.setConnectTimeout(20_000);
-        ftp.setDefaultTimeout(20_000);
-        ftp.setDataTimeout(Duration.ofSeconds(20));
+        ftp.setConnectTimeout(PATIENCE);
+        ftp.setDefaultTimeout(PATIENCE);
+        ftp.setDataTimeout(Duration.ofMillis(PATIENCE));
         ftp.connect(login[0], Integer.parseInt(login[1]));
         done("connect", FTPReply.isPositiveCompletion(ftp.getReplyCode()));
         done("login", ftp.login(login[2], login[3]));

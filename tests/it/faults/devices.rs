@@ -12,7 +12,7 @@ use crate::support::client::Client;
 use crate::support::data::{accept, active_listener, reset};
 use crate::support::file_contents::noise;
 use crate::support::server::{PASSWORD, Program, TestServer, USER};
-use crate::support::wait::pass_time;
+use crate::support::wait::{pass_time, pause};
 
 /// How a device sends one picture; `PASV` and `PORT` stand for the way of its data connection.
 struct Device {
@@ -94,6 +94,7 @@ fn check(server: &TestServer<Program>, device: &Device, breaks_some: bool) {
             while !is_over.load(Ordering::Relaxed) {
                 let number = check_whole(&client.fetch(format!("RETR {LATEST}")), device.name);
                 seen.push(number);
+                pause();
             }
             seen.dedup();
             assert!(
@@ -209,6 +210,6 @@ fn checksum(bytes: &[u8]) -> u64 {
 }
 
 const LATEST: &str = "cam/latest.jpg";
-const PICTURES: u64 = 12;
-const BODY: usize = 300_000;
-const PAUSE: Duration = Duration::from_millis(100);
+const PICTURES: u64 = 10;
+const BODY: usize = 150_000;
+const PAUSE: Duration = Duration::from_millis(40);

@@ -21,7 +21,7 @@ use crate::support::wait::pass_time;
 
 #[test]
 fn overwrites_survive_the_death_of_the_server() {
-    check_overwrites(20);
+    check_overwrites(12);
 }
 
 #[test]

@@ -463,13 +463,13 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "ports::all_ports_are_released",
-        scenario: "10,000 PASV and EPSV with and without connections on 10 ports",
+        scenario: "2,000 PASV and EPSV with and without connections on 10 ports",
         off: "code: releasing ports",
     },
     Row {
         test: "ports::a_port_in_use_by_another_program_is_passed_over",
-        scenario: "a port that another program uses for a while",
-        off: "code: trying blocked ports again",
+        scenario: "a port that another program uses",
+        off: "code: trying another port; `ports::long_a_port_that_another_program_leaves_is_used`",
     },
     Row {
         test: "check::check_prints_the_replies_that_clients_get",

@@ -20,13 +20,14 @@ mod upnp;
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
 use crate::support::client::{Client, Origin};
 use crate::support::file_contents::noise;
 use crate::support::lab::{Lab, connect};
-use crate::support::wait::wait_until;
+use crate::support::wait::{wait_at_most, wait_until};
 use miniupnpd::{Miniupnpd, Options};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -230,16 +231,32 @@ fn check_conflict(protocol: &str) {
 /// The router forwards for a few seconds at most, and is asked again in time.
 #[test]
 fn mappings_are_renewed() {
+    check_renewals(1);
+}
+
+/// The first mappings have ended then.
+#[test]
+fn long_mappings_last_when_they_are_renewed() {
+    check_renewals(3);
+}
+
+#[track_caller]
+fn check_renewals(count: usize) {
     let options = Options {
         lifetime_max: Some(8),
         ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
     home.server.log_with("(PCP) forwards from");
-    let renewals = || router.log().matches("PCP request received").count();
+    let requests = || router.log().matches("PCP request received").count();
     // Five ports in each round.
-    wait_until("two renewals", || renewals() >= 15);
-    assert_eq!(router.mapped(&home.lab).len(), 5);
+    let at_most = Duration::from_secs(40);
+    wait_at_most(at_most, "the renewals", || requests() >= 5 * (count + 1));
+    // On a busy machine a rule may end before its renewal comes. One that is not renewed does not
+    // come back.
+    wait_until("all mappings are there", || {
+        router.mapped(&home.lab).len() == 5
+    });
     assert_served_outside(&home, 21);
     home.finish();
 }
@@ -261,7 +278,7 @@ fn a_router_that_has_restarted_is_asked_again() {
 
 /// It is silent for a while: what was learned stays in use, and it is asked again.
 #[test]
-fn a_router_that_vanishes_and_comes_back_is_asked_again() {
+fn long_a_router_that_vanishes_and_comes_back_is_asked_again() {
     let options = Options {
         lifetime_max: Some(8),
         ..Options::default()
@@ -288,7 +305,7 @@ fn a_router_that_vanishes_and_comes_back_is_asked_again() {
 /// The router is gone for longer than it forwards: what is announced stays, and the log and SIGUSR1
 /// say that it is of no use.
 #[test]
-fn mappings_that_are_lost_are_announced_and_reported() {
+fn long_mappings_that_are_lost_are_announced_and_reported() {
     let options = Options {
         lifetime_max: Some(8),
         ..Options::default()

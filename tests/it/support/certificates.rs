@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -175,5 +176,17 @@ pub(crate) fn showing(config: &ClientConfig, certificate: &Certificate) -> Arc<C
 
 /// The versions of TLS that the server offers.
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
+
+/// Checks both versions at the same time: a server that has refused a data connection waits a while
+/// for another one.
+#[track_caller]
+pub(crate) fn with_each_version(check: impl Fn(&'static SupportedProtocolVersion) + Sync) {
+    thread::scope(|scope| {
+        for version in VERSIONS {
+            let check = &check;
+            scope.spawn(move || check(version));
+        }
+    });
+}
 
 pub(crate) const HOST: &str = "localhost";

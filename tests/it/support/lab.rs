@@ -10,9 +10,8 @@ mod namespace;
 mod resolver;
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{self as std_process, Command, Stdio};
+use std::process::{self as std_process, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::process::{self, Finished};
@@ -59,8 +58,12 @@ impl Lab {
         self.address(host, network, address);
         // Otherwise kernels with br_netfilter apply the host's IP rules to frames that a switch
         // only forwards.
-        let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
-        self.sh(host, &format!("test ! -e {switch} || echo 0 > {switch}"));
+        let switch = Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables");
+        self.namespace_of(host).enter(|| {
+            if switch.exists() {
+                fs::write(switch, "0").expect("a setting of the kernel");
+            }
+        });
     }
 
     /// A cable from `host`, where it becomes the interface `interface` with `address`, to `network`
@@ -88,13 +91,11 @@ impl Lab {
 
     /// One more address on an interface, which is then up.
     pub(crate) fn address(&self, host: &str, interface: &str, address: &str) {
-        let mut arguments = vec!["address", "add", address, "dev", interface];
-        if address.contains(':') {
-            // Looking for duplicates takes a second, in which the address does not work.
-            arguments.push("nodad");
-        }
-        self.ip(host, &arguments);
-        self.ip(host, &["link", "set", interface, "up"]);
+        // Looking for duplicates takes a second, in which the address does not work.
+        let how = if address.contains(':') { "nodad" } else { "" };
+        let both =
+            format!("address add {address} dev {interface} {how}\nlink set {interface} up\n");
+        self.ip_batch(host, &both);
     }
 
     /// Makes every address of a network the host's own, at once.
@@ -143,10 +144,7 @@ impl Lab {
     pub(crate) fn flood(&self, host: &str, interface: &str, times: u32) {
         let line = |verb: &str| format!("address {verb} 192.0.2.1/32 dev {interface}\n");
         let both = line("add") + &line("delete");
-        let batch = both.repeat(times as usize);
-        let mut command = self.on(host, "ip");
-        command.args(["-batch", "-"]);
-        process::run_typing(&mut command, &batch, SECONDS_MAX).expect_success();
+        self.ip_batch(host, &both.repeat(times as usize));
     }
 
     /// Makes `host` forward packets, as a router does.
@@ -157,7 +155,9 @@ impl Lab {
 
     /// Writes a setting of the kernel for `host`, named by its path beneath `/proc/sys`.
     pub(crate) fn set(&self, host: &str, name: &str, value: &str) {
-        self.sh(host, &format!("echo {value} > /proc/sys/{name}"));
+        let path = Path::new("/proc/sys").join(name);
+        let written = self.namespace_of(host).enter(|| fs::write(&path, value));
+        written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
     /// For sockets of the test itself on `host`.
@@ -167,24 +167,14 @@ impl Lab {
 
     /// Loads an nftables ruleset on `host`.
     pub(crate) fn nft(&self, host: &str, rules: &str) {
-        let mut command = self.on(host, "nft");
-        command
-            .args(["-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("nft (Debian package: nftables)");
-        child
-            .stdin
-            .take()
-            .expect("stdin is piped")
-            .write_all(rules.as_bytes())
-            .expect("rules to nft");
-        let output = child.wait_with_output().expect("nft");
-        let complaint = String::from_utf8_lossy(&output.stderr);
+        let mut command = Command::new("nft");
+        command.args(["-f", "-"]);
+        let run = || process::run_typing(&mut command, rules, SECONDS_MAX);
+        let finished = self.namespace_of(host).enter(run);
         assert!(
-            output.status.success(),
-            "nft on {host}: {complaint}\n{rules}"
+            finished.succeeded(),
+            "nft on {host}: {}\n{rules}",
+            finished.text()
         );
     }
 
@@ -226,8 +216,17 @@ table ip proxy {{
         process::run(self.on(host, "sh").args(["-c", script]), SECONDS_MAX).expect_success();
     }
 
+    /// Not with `ip -n`: that mounts, for each command, what only some programs need.
     fn ip(&self, host: &str, arguments: &[&str]) -> Finished {
-        ip(&[&["-n", &self.namespace(host)], arguments].concat())
+        self.namespace_of(host).enter(|| ip(arguments))
+    }
+
+    /// Several commands of `ip`, a line each.
+    fn ip_batch(&self, host: &str, lines: &str) {
+        let mut command = Command::new("ip");
+        command.args(["-batch", "-"]);
+        let run = || process::run_typing(&mut command, lines, SECONDS_MAX);
+        self.namespace_of(host).enter(run).expect_success();
     }
 
     fn namespace(&self, host: &str) -> String {

@@ -100,11 +100,13 @@ pub(crate) fn start_reading(command: &mut Command, input: Stdio) -> Child {
 /// Waits for the child's end; kills it and returns `None` when `at_most` has passed.
 pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
     let deadline = Instant::now() + at_most;
+    let mut looks = 0;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait().expect("waiting for a child") {
             return Some(status);
         }
-        wait::pause();
+        wait::pause_after(looks);
+        looks += 1;
     }
     // It may have ended by itself since the last look; then there is nothing to kill.
     let _ = child.kill();

@@ -40,6 +40,12 @@ pub(crate) fn pause() {
     thread::sleep(PAUSE);
 }
 
+/// The same after this number of looks. The first ones come soon, as many programs end at once.
+pub(crate) fn pause_after(looks: u32) {
+    let short = Duration::from_micros(100) * 2_u32.pow(looks.min(10));
+    thread::sleep(short.min(PAUSE));
+}
+
 /// Waits for this time. The reason is why there is no condition to wait for.
 pub(crate) fn pass_time(time: Duration, _reason: &str) {
     thread::sleep(time);

@@ -62,6 +62,18 @@ fn the_address_follows_a_file() {
         "the address in {source} is now {SECOND}, it was {FIRST}"
     ));
     assert_eq!(announced(&mut client), SECOND);
+    server.finish();
+}
+
+/// The server waits a while before it says so: a program may still be writing the file.
+#[test]
+fn long_a_file_without_an_address_changes_nothing() {
+    let setup = Setup::new();
+    let file = setup.directory().join("public-ip");
+    fs::write(&file, "203.0.113.2\n").expect("a file");
+    let server = start(setup, &value(&file));
+    let source = value(&file);
+    let mut client = server.client();
     fs::write(&file, "").expect("an empty file");
     server.log_with(&format!(
         "cannot take an address from {source}: it is empty; write the router's public IPv4 address \
@@ -200,6 +212,16 @@ fn the_address_follows_a_stun_server() {
          STUN server on the Internet; clients are still given {SECOND}"
     ));
     assert_eq!(announced(&mut client), SECOND);
+    server.finish();
+}
+
+#[test]
+fn long_a_stun_server_may_be_silent_for_a_while() {
+    let stun = StunServer::start(SECOND);
+    let source = format!("stun:{}", stun.address);
+    let server = start(Setup::new(), &source);
+    server.log_with(&format!("the address from {source} is {SECOND}"));
+    let mut client = server.client();
     stun.set(None);
     server.log_with(&format!(
         "cannot learn an address from {source}: {} does not answer within 4.5 s; let UDP to its port \

@@ -35,6 +35,8 @@ fn data_passes_in_both_modes() {
     assert!(client.fetch("LIST").ends_with(b"new\r\n"));
     client.command("QUIT", 221);
     client.expect_closed();
+    // The forwarder waits for the client's own end, too.
+    drop(client);
     forwarder.log_with(": ended");
     let log = forwarder.finish();
     assert!(log.contains(": connected to "), "{log}");

@@ -286,30 +286,38 @@ fn every_port_is_released() {
 /// other port is used at once.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {
+    // Each takes the time after which a port is yielded.
+    thread::scope(|scope| {
+        for command in ["NOOP", "RETR file"] {
+            scope.spawn(move || check_yield(command));
+        }
+    });
+}
+
+#[track_caller]
+fn check_yield(command: &str) {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000-20001", "--passive-timeout", "0"])
         .in_process();
     server.write("file", "text");
-    for command in ["NOOP", "RETR file"] {
-        let [mut first, mut idle, mut second] = [(); 3].map(|()| server.client());
-        first.extended_passive();
-        idle.extended_passive();
-        first.send(command);
-        assert_eq!(second.fetch("RETR file"), b"text");
-        match command {
-            "NOOP" => first.expect_all(&[200]),
-            _ => {
-                first.expect(150);
-                let text = first.expect(425).text();
-                assert!(
-                    text.contains(" before other clients needed the port; "),
-                    "{text}"
-                );
-            }
+    let [mut first, mut idle, mut second] = [(); 3].map(|()| server.client());
+    first.extended_passive();
+    idle.extended_passive();
+    first.send(command);
+    assert_eq!(second.fetch("RETR file"), b"text");
+    match command {
+        "NOOP" => first.expect_all(&[200]),
+        _ => {
+            first.expect(150);
+            let text = first.expect(425).text();
+            assert!(
+                text.contains(" before other clients needed the port; "),
+                "{text}"
+            );
         }
-        first.expect_in_step();
     }
+    first.expect_in_step();
 }
 
 /// A provider's NAT sends the first client's data connection from the address of the second one,

@@ -224,7 +224,7 @@ fn a_connection_that_ends_at_once_is_no_news() {
 }
 
 #[test]
-fn the_time_for_a_header_is_bounded() {
+fn long_the_time_for_a_header_is_bounded() {
     let balanced = Balanced::new(&[]);
     let header = v2(CLIENT, DIALLED);
     let mut silent = balanced.send("");

@@ -307,7 +307,7 @@ fn a_new_password_applies_to_new_logins() {
 #[test]
 fn reloads_disturb_no_transfer() {
     const SESSIONS: usize = 20;
-    const SWAPS: usize = 200;
+    const SWAPS: usize = 60;
     const RANGES: [(u16, u16); 2] = [(20000, 20009), (20010, 20019)];
     let host = own_address();
     let interface = host.to_string();

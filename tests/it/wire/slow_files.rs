@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
@@ -101,17 +102,25 @@ fn make_certificate(place: &Path, number: u32) {
 
 #[test]
 fn a_look_that_hangs_keeps_no_client_out_and_no_end_away() {
-    for name in ["chain", "key", "users", "address"] {
-        let scene = Scene::new();
-        let hang = scene.hang(name);
-        scene.expect_service();
-        scene.server.signal(Signal::TERM);
-        scene.server.log_with("shutting down: SIGTERM asks for it");
-        scene.server.log_with(" INFO  ended");
-        // strace holds the thread that the system ends then.
-        drop(hang);
-        assert_eq!(scene.server.ended().0, Some(0));
-    }
+    // Each waits until the server looks at its files.
+    thread::scope(|scope| {
+        for name in ["chain", "key", "users", "address"] {
+            scope.spawn(move || check_service_and_end(name));
+        }
+    });
+}
+
+#[track_caller]
+fn check_service_and_end(name: &str) {
+    let scene = Scene::new();
+    let hang = scene.hang(name);
+    scene.expect_service();
+    scene.server.signal(Signal::TERM);
+    scene.server.log_with("shutting down: SIGTERM asks for it");
+    scene.server.log_with(" INFO  ended");
+    // strace holds the thread that the system ends then.
+    drop(hang);
+    assert_eq!(scene.server.ended().0, Some(0));
 }
 
 #[test]

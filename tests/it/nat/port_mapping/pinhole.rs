@@ -102,7 +102,7 @@ fn clients_outside_are_not_let_in_without_port_mapping() {
 
 /// The router lets clients in for a few seconds at most, and is asked again in time.
 #[test]
-fn openings_are_renewed() {
+fn long_openings_are_renewed() {
     let options = Options {
         lifetime_max: Some(8),
         ..Options::default()

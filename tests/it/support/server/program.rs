@@ -6,6 +6,7 @@
 //! `FTP_TEST_SERVER` replaces the program by another command that knows the same short flags:
 //! `FTP_TEST_SERVER="python3 -m pyftpdlib"`.
 
+use std::cell::Cell;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -18,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use super::{PASSWORD, Setup, TestServer};
 use crate::support::process;
@@ -261,8 +263,21 @@ pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
         .env_remove("FTP_PASSWORD")
         .env_remove("RUST_LOG")
-        .env("RUST_BACKTRACE", "1");
+        .env("RUST_BACKTRACE", "1")
+        .env("RUNTIME_DIRECTORY", own_runtime_directory());
     command
+}
+
+/// A directory for the status socket of one server only, so that servers of tests that run side by
+/// side do not find each other's. The server makes it. It is removed at the end of the test, which
+/// is that of its thread.
+fn own_runtime_directory() -> PathBuf {
+    thread_local! {
+        static ALL: TempDir = TempDir::new().expect("a temporary directory");
+        static TAKEN: Cell<u32> = const { Cell::new(0) };
+    }
+    let number = TAKEN.replace(TAKEN.get() + 1);
+    ALL.with(|all| all.path().join(number.to_string()))
 }
 
 fn binary() -> PathBuf {

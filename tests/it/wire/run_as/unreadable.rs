@@ -33,6 +33,23 @@ fn a_key_that_cannot_be_read_again_stays_in_force() {
     assert_eq!(line.matches(&cure).count(), 1, "{line}");
     let reason = "the server runs as ftpd, and the file has the owner root, ";
     assert!(line.contains(reason), "{line}");
+    make_readable(key);
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    server.finish();
+}
+
+/// The same without a signal.
+#[test]
+fn long_a_renewed_key_that_cannot_be_read_leaves_the_old_one_in_force() {
+    let accounts = Accounts::new();
+    let setup = Setup::new();
+    let certificate = Certificate::new(setup.directory(), &[]);
+    search(setup.directory());
+    let server = accounts.serve(setup.flags(&certificate.flags()));
+    let key = Path::new(&certificate.key);
+    let cure = format!("chgrp ftpd {0} && chmod g+r {0}", certificate.key);
+    server.log_with(&cure);
     let renewed = Certificate::new(server.directory(), &["renewed.example"]);
     assert_eq!(renewed.key, certificate.key);
     let refusal = "the old certificate stays in force: --keyfile ";
@@ -42,13 +59,15 @@ fn a_key_that_cannot_be_read_again_stays_in_force() {
         .find(|line| line.contains(refusal))
         .expect("a line");
     assert!(line.contains(&cure), "{line}");
-    // What the log says.
+    make_readable(key);
+    server.log_with("took the changed files");
+    server.finish();
+}
+
+/// What the log says.
+fn make_readable(key: &Path) {
     chown(key, None, Some(4712)).expect("another group");
     fs::set_permissions(key, Permissions::from_mode(0o640)).expect("a mode");
-    server.log_with("took the changed files");
-    server.signal(Signal::HUP);
-    server.log_with("reloaded the settings");
-    server.finish();
 }
 
 /// The log says who may not read what, and the command that it names helps.

@@ -3,10 +3,11 @@
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
+use std::thread;
 
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
-use crate::support::certificates::VERSIONS;
+use crate::support::certificates::{VERSIONS, with_each_version};
 use crate::support::client::Client;
 use crate::support::client::tls::{Ending, Protected};
 use crate::support::data::{connect_from, read_all};
@@ -19,15 +20,21 @@ type Secure = SecureServer<InProcess>;
 /// Both connections of a client, or one of them, come from the gateway.
 #[test]
 fn through_a_gateway_a_stranger_is_refused_and_the_client_is_served() {
-    let secure = start(&[]);
     for version in VERSIONS {
         let client = own_address();
-        for (control, data) in [(client, GATEWAY), (GATEWAY, client), (GATEWAY, GATEWAY)] {
+        let check = |control, data| {
+            let secure = start(&[]);
             let own = secure.config(version);
             let mut session = secure.client_from(control, &own);
             refuse(&secure, &mut session, data, version);
             assert_eq!(fetch(&mut session, data, &own), b"text");
-        }
+        };
+        // A server that has refused a data connection waits a while for another one.
+        thread::scope(|scope| {
+            for (control, data) in [(client, GATEWAY), (GATEWAY, client), (GATEWAY, GATEWAY)] {
+                scope.spawn(move || check(control, data));
+            }
+        });
         let lines = lines_with(&format!("of the client {client} must resume"));
         let names_flag = |line: &String| line.ends_with("start with --gateway-resumption off");
         assert!(
@@ -64,14 +71,14 @@ fn gateway_resumption_can_be_switched_off() {
 /// The flag that requires it of all is stronger.
 #[test]
 fn resumption_can_be_required_of_all() {
-    let secure = start(&["--gateway-resumption", "off", "--tls-require-resumption"]);
-    for version in VERSIONS {
+    with_each_version(|version| {
+        let secure = start(&["--gateway-resumption", "off", "--tls-require-resumption"]);
         let client = own_address();
         for data in [client, GATEWAY] {
             let mut session = secure.client_from(client, &secure.config(version));
             refuse(&secure, &mut session, data, version);
         }
-    }
+    });
 }
 
 #[test]

@@ -24,14 +24,26 @@ use crate::support::wait::wait_at_most;
 /// Each trusts the first certificate alone, so it would notice any other on its data connections
 /// too: those of TLS 1.3 have no ticket left after two transfers, and make a full handshake.
 #[test]
-fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
+fn sessions_transfer_while_the_certificate_is_replaced() {
+    check_renewals(4, |_| true);
+}
+
+/// Half of the times, the server finds the new files itself.
+#[test]
+fn long_twenty_sessions_transfer_while_the_certificate_is_replaced() {
+    check_renewals(20, |round| round % 2 == 0);
+}
+
+/// `is_signalled`: whether SIGHUP announces the new certificate of this round.
+#[track_caller]
+fn check_renewals(sessions: usize, is_signalled: impl Fn(usize) -> bool) {
     let secure = SecureServer::program(&[]);
     let server = &secure.server;
     let mut in_force = root(&secure.certificate);
-    let load = Load::default();
+    let load = Load::new(sessions);
     thread::scope(|scope| {
         let _ends = load.ends_with_this();
-        for number in 0..SESSIONS {
+        for number in 0..sessions {
             let config = trusting(in_force.clone(), VERSIONS[number % 2]);
             let (load, address) = (&load, server.address);
             scope.spawn(move || session(load, number, address, &config));
@@ -44,8 +56,7 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
             load.each_goes_on();
             assert!(presents(server.address, &in_force), "{state:?}");
             in_force = renew(server.directory());
-            // Otherwise the server finds the new files itself.
-            if round % 2 == 0 {
+            if is_signalled(round) {
                 server.signal(Signal::HUP);
             }
             until("the new certificate", || {
@@ -78,19 +89,18 @@ fn session(load: &Load, number: usize, address: SocketAddr, config: &Arc<ClientC
 /// How much the sessions have done, and whether they continue.
 struct Load {
     goes_on: AtomicBool,
-    rounds: [AtomicUsize; SESSIONS],
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self {
-            goes_on: AtomicBool::new(true),
-            rounds: [const { AtomicUsize::new(0) }; SESSIONS],
-        }
-    }
+    /// Of each session.
+    rounds: Vec<AtomicUsize>,
 }
 
 impl Load {
+    fn new(sessions: usize) -> Self {
+        Self {
+            goes_on: AtomicBool::new(true),
+            rounds: (0..sessions).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
     /// Every session has sent and fetched its file from beginning to end since this was called.
     #[track_caller]
     fn each_goes_on(&self) {
@@ -176,8 +186,6 @@ fn logged(server: &TestServer<Program>, text: &str, times: usize) {
 fn until(what: &str, is_so: impl Fn() -> bool) {
     wait_at_most(Duration::from_secs(60), what, is_so);
 }
-
-const SESSIONS: usize = 20;
 
 const BROKEN: [Broken; 4] = [
     Broken::HalfChain,

@@ -14,7 +14,7 @@ fn garbage_on_data_connections_ends_the_transfer() {
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
     // After each, the server waits a moment for another connection.
-    let mut runner = TestRunner::new(Config::with_cases(8));
+    let mut runner = TestRunner::new(Config::with_cases(5));
     let client = std::cell::RefCell::new(&mut client);
     let run = runner.run(&garbage(), |bytes| {
         let mut client = client.borrow_mut();
