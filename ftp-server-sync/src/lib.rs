@@ -42,7 +42,7 @@
 //! | `passive` | the pool of passive ports: leases, the queue for them, which peer is accepted |
 //! | `fs` | the shared directory, and files beneath it: opening, writing, attributes, listings |
 //! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
-//! | `privileges` | the rights of this process, and how it gives them up |
+//! | `privileges` | the rights of this process, and how it gives them up; the limits of the system |
 //! | [`status`] | what the server is doing: its sessions and counts at one moment |
 //! | `status/client`, `status/metrics` | `--who` and orders; metrics over HTTP |
 //! | [`settings`] | what the operator has set |

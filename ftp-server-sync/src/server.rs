@@ -6,7 +6,6 @@ mod admission;
 mod awaited_headers;
 mod certificate;
 mod changed_files;
-mod fd_limit;
 mod file_looks;
 mod findings;
 mod fresh_settings;
@@ -58,7 +57,7 @@ use crate::net::interfaces::Interfaces;
 use crate::net::passed_sockets::PassedSockets;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
-use crate::privileges;
+use crate::privileges::{self, SystemLimits};
 use crate::session::{Current, ServerState};
 use crate::settings::watched_files::WatchedFiles;
 use crate::settings::{Settings, SocketSource};
@@ -72,7 +71,6 @@ pub use service_manager::ServiceManager;
 use accept_failures::AcceptFailures;
 use admission::LoginDelays;
 use awaited_headers::{AwaitedHeaders, FailureLog};
-use fd_limit::DescriptorLimit;
 use file_looks::FileLooks;
 use handle::Message;
 use hooks::ServerHooks;
@@ -117,7 +115,7 @@ pub struct Server {
     users_file: WatchedFiles,
     looks: FileLooks,
     umask: ProcessUmask,
-    descriptors: DescriptorLimit,
+    limits: SystemLimits,
     signals: Signals,
     reader: SettingsReader,
     system_users: SystemUsersCheck,
@@ -221,7 +219,7 @@ impl Server {
         }
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
-        let descriptors = DescriptorLimit::raise(&settings);
+        let limits = SystemLimits::raise(&settings);
         let current = Current::new(settings, share, interfaces, addresses.known(), identity);
         Ok(Self {
             poll,
@@ -240,7 +238,7 @@ impl Server {
             users_file,
             looks: FileLooks::default(),
             umask,
-            descriptors,
+            limits,
             signals: Signals::default(),
             reader: SettingsReader::default(),
             system_users: SystemUsersCheck::default(),

@@ -46,5 +46,6 @@ mod shared_port;
 mod sites;
 mod strangers;
 mod stun;
+mod ten_thousand;
 mod tls;
 mod two_addresses;

@@ -55,6 +55,7 @@ mod status;
 mod strangers;
 mod system_call_filter;
 mod system_calls;
+mod system_limits;
 mod system_users;
 mod timeouts;
 mod tls;

@@ -8,7 +8,7 @@ use super::diagnose::addresses::example_addresses;
 use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
-use super::finding::Severity;
+use super::finding::{Finding, Severity};
 use super::hook_problems::hook_findings;
 use super::port_mapping::probe::ask_routers;
 use super::user_problems::{no_login, user_findings};
@@ -20,7 +20,7 @@ use crate::net::interfaces::Interfaces;
 use crate::net::listen;
 use crate::net::order;
 use crate::net::port_probe::{self, UnavailablePorts};
-use crate::privileges::{self, ProcessRights};
+use crate::privileges::{self, ProcessRights, SystemLimits};
 use crate::settings::{KnownAddresses, Settings, SocketSource};
 use crate::tls::Identity;
 
@@ -109,6 +109,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     };
     let mut findings = diagnose(settings, &evidence);
     findings.extend(example_addresses(settings, &evidence.interfaces));
+    findings.extend(limit_findings(settings));
     if let Some(identity) = &identity {
         findings.extend(certificate_findings(identity.problems()));
     }
@@ -126,6 +127,13 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         None => Verdict::Fine,
     };
     Ok(Report { text, verdict })
+}
+
+/// Notes, as clients may never be that many.
+fn limit_findings(settings: &Settings) -> impl Iterator<Item = Finding> {
+    let limits = SystemLimits::expected(settings);
+    let texts = limits.warnings().into_iter().chain(limits.note());
+    texts.map(Finding::note)
 }
 
 /// What the server may do after its start.

@@ -103,5 +103,8 @@ pub(crate) const HEADER_REMEDY: &str = "--proxy-protocol has this address; have 
 /// How long a connection may take for its header: long enough for segments that are lost.
 pub(crate) const HEADER_TIME: Duration = Duration::from_secs(10);
 
+/// Connections that may wait for theirs at a time. A header usually comes with its connection.
+pub(crate) const AWAITED_MAX: usize = 256;
+
 #[cfg(test)]
 mod tests;

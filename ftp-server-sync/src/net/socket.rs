@@ -103,7 +103,7 @@ fn is_in_progress(error: &io::Error) -> bool {
 
 /// Connections that wait in the kernel until they are accepted. Strangers who connect to a passive
 /// port wait there too, and must not displace its client.
-const BACKLOG: i32 = 1024;
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// Idle time after which the kernel probes a control connection: less than the time after which
 /// common routers forget it.

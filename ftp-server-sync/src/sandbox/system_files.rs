@@ -67,12 +67,15 @@ const FILES: [&str; 9] = [
 ];
 
 /// Libraries that look names up, and what they read; time zones; this process and the network.
-const PLACES: [&str; 18] = [
+const PLACES: [&str; 21] = [
     "/lib",
     "/lib64",
     "/nix/store",
     "/proc/self",
+    "/proc/sys/kernel/pid_max",
+    "/proc/sys/kernel/threads-max",
     "/proc/sys/net",
+    "/proc/sys/vm/max_map_count",
     "/proc/sys/vm/overcommit_memory",
     "/run/nscd",
     "/run/systemd/resolve",

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ftp_proto::{Reply, canonical};
 use log::Level;
+use rustix::io::Errno;
 
 use super::admission::{Admission, decide, has_room};
 use super::awaited_headers::FailureLog;
@@ -146,14 +147,21 @@ impl Server {
         let event = Event::new(NOT_SERVED, Level::Error).by(peer.ip());
         let name = SessionName::new(number, peer.ip());
         let reason = SystemText(error);
-        let line = format_args!("{name} cannot serve the client: {reason}");
+        // No other limit of the system says this.
+        let is_thread_missing = Errno::from_io_error(error) == Some(Errno::AGAIN);
+        let advice = if is_thread_missing {
+            format!("; {}", self.limits.thread_advice())
+        } else {
+            String::new()
+        };
+        let line = format_args!("{name} cannot serve the client: {reason}{advice}");
         self.state.events.on_event(event, Instant::now(), line);
     }
 
-    /// How many sessions there may be: each has its descriptors reserved.
+    /// How many sessions there may be: each has its descriptors and its maps of memory reserved.
     pub(super) fn sessions_max(&self) -> u32 {
         let wanted = self.state.current().settings.limits.connections_max;
-        wanted.min(self.descriptors.sessions_max())
+        wanted.min(self.limits.sessions_max())
     }
 
     /// Why a client is refused. If it gets the place of another session, that one ends now.

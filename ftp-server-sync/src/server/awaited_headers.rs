@@ -15,10 +15,9 @@ use mio::{Interest, Registry, Token};
 use super::listeners::Accepted;
 use crate::logging::repeated::{Event, RepeatedEvents};
 use crate::net::proxy_header::{
-    HEADER_REMEDY, HEADER_TIME, HeaderFailure, HeaderRead, read_header,
+    AWAITED_MAX, HEADER_REMEDY, HEADER_TIME, HeaderFailure, HeaderRead, read_header,
 };
 use crate::session::Proxied;
-use crate::settings::Settings;
 
 /// The connections that wait, oldest first.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ impl AwaitedHeaders {
         if read != HeaderRead::Pending {
             return self.finish(accepted, read, log);
         }
-        if self.waiting.len() >= WAITING_MAX
+        if self.waiting.len() >= AWAITED_MAX
             && let Some(oldest) = self.waiting.pop_front()
         {
             log.on_failure(oldest.accepted.peer, HeaderFailure::Displaced);
@@ -110,15 +109,6 @@ impl AwaitedHeaders {
             && let Some(oldest) = self.waiting.pop_front()
         {
             log.on_failure(oldest.accepted.peer, HeaderFailure::Late);
-        }
-    }
-
-    /// How many may wait.
-    pub(super) fn waiting_max(settings: &Settings) -> usize {
-        if settings.proxy_protocol.is_empty() {
-            0
-        } else {
-            WAITING_MAX
         }
     }
 
@@ -186,9 +176,6 @@ impl FailureLog<'_> {
 
 /// The kind of these failures.
 const NO_HEADER: &str = "connections of --proxy-protocol without a valid header";
-
-/// Connections that may wait at a time. A header usually comes with its connection.
-const WAITING_MAX: usize = 256;
 
 /// The tokens of these connections in the main thread's poll.
 const FIRST_TOKEN: usize = usize::MAX / 2;

@@ -11,7 +11,6 @@ use std::time::Instant;
 use ftp_proto::Masquerade;
 use log::{Level, error, info, log, warn};
 
-use super::fd_limit::DescriptorLimit;
 use super::findings::{log_findings, on_disk, with_networks};
 use super::handle::Message;
 use super::reading::Wanted;
@@ -25,7 +24,7 @@ use crate::nat::evidence::Evidence;
 use crate::nat::summary::{LISTENING, summary};
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
-use crate::privileges;
+use crate::privileges::{self, SystemLimits};
 use crate::session::Current;
 use crate::settings::watched_files::WatchedFiles;
 use crate::settings::{Settings, SocketSource};
@@ -68,8 +67,11 @@ impl Server {
             }
         }
         self.log_certificate();
-        if let Some(warning) = self.descriptors.warning(settings.limits.connections_max) {
+        for warning in self.limits.warnings() {
             warn!("{warning}");
+        }
+        if let Some(note) = self.limits.note() {
+            info!("note: {note}");
         }
         log_findings(diagnose(settings, &with_networks(&current, others)));
     }
@@ -168,7 +170,7 @@ impl Server {
             .collect();
         let known = self.addresses.known();
         self.umask.set(settings.umask);
-        self.descriptors = DescriptorLimit::raise(&settings);
+        self.limits = SystemLimits::raise(&settings);
         let new = Current::new(settings, share, interfaces, known, identity);
         let moved = directory_line(&old.settings, &new.settings);
         self.replace_users(new.with_homes_of(&old));

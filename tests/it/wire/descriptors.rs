@@ -224,10 +224,10 @@ fn a_client_without_a_thread_is_refused() {
     wait_until("all is released", || server.counts() == before);
     assert_eq!(server.client().fetch("RETR file"), b"text");
     let log = server.finish();
-    assert!(
-        log.contains(" ERROR #2 -@127.0.0.1 cannot serve the client: "),
-        "{log}"
-    );
+    let line = " ERROR #2 -@127.0.0.1 cannot serve the client: Resource temporarily unavailable; the \
+                system has no thread for it, and the lowest limit is that of ";
+    assert!(log.contains(line), "{log}");
+    assert!(log.contains(", or lower --max-cons"), "{log}");
 }
 
 /// However much a client sends without reading, the server holds little of it.

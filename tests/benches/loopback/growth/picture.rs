@@ -57,12 +57,15 @@ fn panel(text: &mut String, curve: &Curve) {
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#1f77b4\" stroke-width=\"2\"/>",
         path.join(" ")
     );
-    for (&(size, cost), (x, y)) in curve.points.iter().zip(places) {
+    let marks = places.iter().map(|&(x, _)| x);
+    let labels = labels(&marks.collect::<Vec<_>>());
+    let points = curve.points.iter().zip(places).zip(labels);
+    for ((&(size, cost), (x, y)), (label, anchor)) in points {
         let _ = writeln!(
             text,
             "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#1f77b4\"/>\n\
-             <text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"11\" text-anchor=\"middle\" fill=\"#222222\">{}</text>\n\
-             <text x=\"{x:.1}\" y=\"{}\" font-size=\"11\" text-anchor=\"middle\" fill=\"#444444\">{size}</text>",
+             <text x=\"{label:.1}\" y=\"{:.1}\" font-size=\"11\" text-anchor=\"{anchor}\" fill=\"#222222\">{}</text>\n\
+             <text x=\"{label:.1}\" y=\"{}\" font-size=\"11\" text-anchor=\"{anchor}\" fill=\"#444444\">{size}</text>",
             y - 8.0,
             digits(cost),
             PLOT_BOTTOM + 16,
@@ -74,6 +77,25 @@ fn panel(text: &mut String, curve: &Curve) {
         PLOT_BOTTOM + 32,
         curve.size
     );
+}
+
+/// Where the labels of these marks are: at the middle, but for two marks that are so close to each
+/// other that their labels would touch. Those end and begin near their marks.
+fn labels(marks: &[f64]) -> Vec<(f64, &'static str)> {
+    let is_close = |left: usize| {
+        let right = marks.get(left + 1);
+        right.is_some_and(|right| right - marks[left] < LABEL_WIDTH)
+    };
+    let label = |(index, &x): (usize, &f64)| {
+        if is_close(index) {
+            (x + LABEL_BESIDE, "end")
+        } else if index > 0 && is_close(index - 1) {
+            (x - LABEL_BESIDE, "start")
+        } else {
+            (x, "middle")
+        }
+    };
+    marks.iter().enumerate().map(label).collect()
 }
 
 /// Where a point is drawn, by its part of the largest size and of the highest cost: sizes that grow
@@ -95,5 +117,8 @@ const PLOT_RIGHT: usize = 425;
 /// The largest size, and how much further left a tenth of it is.
 const POINT_RIGHT: f64 = 395.0;
 const DECADE: f64 = 68.0;
+/// Of a number with six digits, and how far a label goes beyond its mark.
+const LABEL_WIDTH: f64 = 46.0;
+const LABEL_BESIDE: f64 = 5.0;
 const PLOT_TOP: usize = 52;
 const PLOT_BOTTOM: usize = 178;

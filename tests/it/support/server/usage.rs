@@ -60,11 +60,27 @@ impl TestServer<Program> {
         total
     }
 
+    /// Its part of all memory: what it shares with other processes counts for each in part.
+    pub(crate) fn proportional_kib(&self) -> u64 {
+        self.number("smaps_rollup", "Pss:")
+    }
+
+    /// How many maps its memory has, which the kernel limits.
+    pub(crate) fn maps(&self) -> usize {
+        let path = format!("/proc/{}/maps", self.id());
+        let maps = fs::read_to_string(path).expect("the server's /proc");
+        maps.lines().count()
+    }
+
     fn status(&self, name: &str) -> u64 {
-        let path = format!("/proc/{}/status", self.id());
-        let status = fs::read_to_string(path).expect("the server's /proc");
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        self.number("status", name)
+    }
+
+    fn number(&self, file: &str, name: &str) -> u64 {
+        let path = format!("/proc/{}/{file}", self.id());
+        let text = fs::read_to_string(path).expect("the server's /proc");
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        number.unwrap_or_else(|| panic!("no {name}\n{status}"))
+        number.unwrap_or_else(|| panic!("no {name}\n{text}"))
     }
 }
