@@ -1,11 +1,15 @@
 //! The names of files that receive an upload until it is complete.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
-/// The name of the temporary with this number. Names of other processes differ, unless they are in
-/// other containers: creating the file shows that.
+/// The name of the temporary with this number. Names of other processes differ: not every file
+/// system sees that another machine has just created the same name, and the numbers of processes
+/// are the same in many containers.
 pub(crate) fn temporary_name(number: u64) -> String {
-    static PROCESS: LazyLock<u32> = LazyLock::new(std::process::id);
+    // The keys of the standard library's hash maps are random in each process.
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
     format!("{PREFIX}{}-{number}{SUFFIX}", *PROCESS)
 }
 
