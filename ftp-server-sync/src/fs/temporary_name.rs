@@ -38,7 +38,9 @@ mod tests {
 
     #[test]
     fn only_the_servers_own_names_are_temporaries() {
-        assert!(is_temporary(temporary_name(17).as_bytes()));
+        let name = temporary_name(17);
+        assert!(is_temporary(name.as_bytes()));
+        assert!(!name.contains(&format!(".{}-", std::process::id())));
         assert!(is_temporary(b".ftp-upload.1-0.part"));
         for name in [
             ".ftp-upload.1.part",
