@@ -145,8 +145,8 @@ fn check_directory(mode: u32) -> Result<(), Errno> {
 }
 
 /// The size of a file that was just opened, and had these attributes. Another machine may have
-/// replaced it since the system last looked at its name: with the size of the old one, a part of the
-/// new one would seem to be whole.
+/// replaced it since the system last looked at its name: with the size of the old one, a part of
+/// the new one would seem to be whole.
 pub(super) fn current_size(file: &File, found: &Metadata) -> u64 {
     // A disk is this machine's alone.
     if rustix::fs::major(found.dev()) != 0 {

@@ -2,8 +2,8 @@
 //! file systems that pass all calls on (bindfs, sshfs), and by `rclone mount`. What
 //! `docs/several-instances.md` says of them is what these tests find.
 //!
-//! A mount exists only in the mount namespace of its own program, which the server enters: it is gone
-//! with these two processes.
+//! A mount exists only in the mount namespace of its own program, which the server enters: it is
+//! gone with these two processes.
 
 use std::fs;
 use std::io::Read;
@@ -144,7 +144,8 @@ fn long_bindfs_reports_a_full_disk() {
     boxes.finish();
 }
 
-/// Without a cache of its own, rclone has stored a file when the reply comes, and cannot change one.
+/// Without a cache of its own, rclone has stored a file when the reply comes, and cannot change
+/// one.
 #[test]
 fn long_rclone_without_a_cache_stores_before_the_reply() {
     let boxes = Boxes::new(&RCLONE_OFF);

@@ -24,8 +24,8 @@ use crate::logging::system_text::SystemText;
 
 /// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
 /// names of files that are older than what was received for them. `path` is that of the directory,
-/// if it is known, for the log. False if there are temporaries of which an upload of another machine
-/// may be alive.
+/// if it is known, for the log. False if there are temporaries of which an upload of another
+/// machine may be alive.
 ///
 /// # Errors
 ///
@@ -102,9 +102,9 @@ fn lock_if_dead(file: OwnedFd, directory: impl AsFd, name: &OsStr) -> Option<Own
     (identity(&opened) == identity(&named)).then_some(file)
 }
 
-/// Whether an upload of another machine may be writing to a temporary that no upload of this one has
-/// locked. The locks of most FUSE file systems are those of one machine, and the system does not say
-/// of which they are not.
+/// Whether an upload of another machine may be writing to a temporary that no upload of this one
+/// has locked. The locks of most FUSE file systems are those of one machine, and the system does
+/// not say which of them do more.
 fn may_be_of_another_machine(temporary: &OwnedFd) -> bool {
     let status = rustix::fs::fstatfs(temporary);
     if !status.is_ok_and(|status| i128::from(status.f_type) == FUSE) {

@@ -21,8 +21,10 @@ pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
     /// Directories by device and inode. Each has a lock of its own: one that the system reads
     /// slowly, or never, is no reason for the uploads to others to wait.
-    looks: Mutex<HashMap<(u64, u64), Arc<Mutex<NextLook>>>>,
+    looks: Mutex<HashMap<(u64, u64), SharedLook>>,
 }
+
+type SharedLook = Arc<Mutex<NextLook>>;
 
 /// When a directory is to be read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,7 +82,7 @@ impl PastUploads {
         true
     }
 
-    fn look(&self, directory: (u64, u64)) -> Arc<Mutex<NextLook>> {
+    fn look(&self, directory: (u64, u64)) -> SharedLook {
         let mut all = lock(&self.looks);
         if all.len() >= DIRECTORIES_MAX {
             all.clear();
