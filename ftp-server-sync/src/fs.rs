@@ -5,6 +5,7 @@
 //! where an upload becomes a file, [`requests`] performs what needs no data connection, [`list`]
 //! makes listings.
 
+pub(crate) mod absence;
 mod access;
 pub(crate) mod attributes;
 mod counted;

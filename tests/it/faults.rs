@@ -8,6 +8,7 @@
 mod broken_uploads;
 mod devices;
 mod full_disk;
+mod fuse;
 mod killed_server;
 mod leftovers;
 mod links;

@@ -24,6 +24,7 @@ use super::environment::Environment;
 use super::error::{self, FlagError};
 use super::flags::Flags;
 use super::given::GivenFlags;
+use crate::fs::absence::UNSERVED_MOUNT;
 use crate::net::order;
 use crate::settings::file::reason;
 use crate::settings::{
@@ -278,6 +279,7 @@ fn share(flags: &Flags, given: &GivenFlags, becomes_user: bool) -> Result<PathBu
                 ErrorKind::PermissionDenied => {
                     "let the user of this program search the directories above it"
                 }
+                ErrorKind::NotConnected => UNSERVED_MOUNT,
                 _ => "give an existing directory",
             };
             let problem = format!("{}; {remedy}", reason(&error));
@@ -290,7 +292,10 @@ fn share(flags: &Flags, given: &GivenFlags, becomes_user: bool) -> Result<PathBu
         Ok(_) => {
             fs::read_dir(directory).map_err(|error| {
                 let reason = reason(&error);
-                let remedy = "give a directory that the user of this program may read";
+                let remedy = match error.kind() {
+                    ErrorKind::NotConnected => UNSERVED_MOUNT,
+                    _ => "give a directory that the user of this program may read",
+                };
                 refuse(format!("cannot be listed: {reason}; {remedy}"))
             })?;
         }

@@ -338,22 +338,25 @@ impl Job {
             return Ok(Moved::End);
         }
         let most = left.min(most).min(SEND_BYTES_MAX);
-        match rustix::fs::sendfile(stream.socket(), &*file, Some(offset), most) {
+        let socket = stream.socket();
+        match rustix::fs::sendfile(&*socket, &*file, Some(offset), most) {
             Ok(0) => Err(TransferError::LocalRead),
             Ok(count) => Ok(Moved::Bytes(count)),
             Err(Errno::AGAIN) => Ok(Moved::Blocked),
             Err(Errno::INTR) => Ok(Moved::Nothing),
             // Some file systems do not support it.
             Err(Errno::INVAL | Errno::NOSYS) => Ok(self.send_from_buffer()),
+            Err(Errno::PIPE) => Err(TransferError::ConnectionLost),
+            // Files of network file systems have the same errors: after one of its own, the
+            // connection has no other end any more.
             Err(
-                Errno::PIPE
-                | Errno::CONNRESET
+                Errno::CONNRESET
                 | Errno::CONNABORTED
                 | Errno::NOTCONN
                 | Errno::TIMEDOUT
                 | Errno::HOSTUNREACH
                 | Errno::NETUNREACH,
-            ) => Err(TransferError::ConnectionLost),
+            ) if socket.peer_addr().is_err() => Err(TransferError::ConnectionLost),
             Err(_) => Err(TransferError::LocalRead),
         }
     }

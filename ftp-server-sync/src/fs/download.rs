@@ -6,7 +6,7 @@ use std::path::Path;
 use cap_std::fs::OpenOptions;
 use ftp_proto::{FtpPath, Refusal};
 
-use super::named::NamedFile;
+use super::named::{NamedFile, current_size};
 use super::root::{Root, relative};
 
 /// A file to send.
@@ -34,7 +34,8 @@ impl Root {
     ) -> Result<Download, Refusal> {
         self.check_readable(self.visible(path)?)?;
         let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
-        Download::new(file, metadata.len(), offset, end)
+        let size = current_size(&file, &metadata);
+        Download::new(file, size, offset, end)
     }
 
     /// The same where `share`, the path of this directory, leads to the same file as its handle

@@ -13,6 +13,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use super::named::current_size;
 use super::root::{Root, refusal};
 
 /// A file whose digest is being computed.
@@ -73,7 +74,9 @@ impl Root {
         let path = self.visible(&request.path)?;
         self.check_readable(path)?;
         let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
-        let range = request.bytes_of(metadata.len())?;
+        let range = request.bytes_of(current_size(&file, &metadata))?;
+        // The attributes of now, as they are compared with those at the end.
+        let metadata = file.metadata().map_err(|error| refusal(&error))?;
         Ok(FileHash {
             file,
             version: Version::of(&metadata),

@@ -1,6 +1,8 @@
 //! Which directory or file a path names.
 
+use std::fs::{File, Metadata};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Stat, Statx, StatxFlags};
@@ -107,7 +109,7 @@ impl NamedFile {
     /// An open file, and its size.
     pub(super) fn of(file: impl AsFd) -> Option<(Self, u64)> {
         let wanted = WANTED | StatxFlags::SIZE;
-        let found = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, wanted).ok()?;
+        let found = rustix::fs::statx(file, "", FRESH, wanted).ok()?;
         Some((Self::of_statx(&found)?, found.stx_size))
     }
 
@@ -141,6 +143,21 @@ fn check_directory(mode: u32) -> Result<(), Errno> {
         _ => Err(Errno::NOTDIR),
     }
 }
+
+/// The size of a file that was just opened, and had these attributes. Another machine may have
+/// replaced it since the system last looked at its name: with the size of the old one, a part of
+/// the new one would seem to be whole.
+pub(super) fn current_size(file: &File, found: &Metadata) -> u64 {
+    // A disk is this machine's alone.
+    if rustix::fs::major(found.dev()) != 0 {
+        return found.len();
+    }
+    let size = rustix::fs::statx(file, "", FRESH, StatxFlags::SIZE);
+    size.map_or(found.len(), |found| found.stx_size)
+}
+
+/// An open file, and a network file system asks its server.
+const FRESH: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_FORCE_SYNC);
 
 const WANTED: StatxFlags = StatxFlags::TYPE
     .union(StatxFlags::INO)

@@ -91,7 +91,7 @@ impl Root {
             if are_alone(&directory).unwrap_or(false) {
                 let (broken, usage) = (self.rules.uploads.broken, &self.usage);
                 let cleared = clear_up(&directory, Some(path), broken, usage, drop);
-                removed = cleared.and_then(|()| self.delete_directory(path));
+                removed = cleared.and_then(|_| self.delete_directory(path));
             }
         }
         let removed = match removed {

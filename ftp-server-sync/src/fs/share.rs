@@ -5,7 +5,6 @@
 //! directory that is open. A share that is gone is refused: an empty list of its files would make a
 //! program that mirrors it delete all copies.
 
-use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use log::{Level, debug, info, log, warn};
 use rustix::fs::Access;
 use rustix::io::Errno;
 
+use super::absence::Absence;
 use super::access::check_access;
 use super::download::Download;
 use super::mounts::{MountPoint, MountTable, UnmountedShare, real_path};
@@ -30,7 +30,6 @@ use super::share_rules::ShareRules;
 use crate::locks::lock;
 use crate::logging::system_text::SystemText;
 use crate::sandbox;
-use crate::settings::file::reason;
 
 /// A directory that is shared, and which of its names clients see. Cloning shares what is known
 /// about the directory.
@@ -90,15 +89,6 @@ enum Condition {
     /// in force.
     Unreachable,
     Unavailable,
-}
-
-/// Why a share is not available.
-#[derive(Debug)]
-enum Absence {
-    /// What the path names is no directory that can be opened.
-    Error(io::Error),
-    /// A file system was mounted there, or should be, and is not.
-    NotMounted(PathBuf),
 }
 
 impl Share {
@@ -464,34 +454,6 @@ impl Opened {
         NamedDirectory::at(&self.parent.join(".")) == Err(Errno::ACCESS)
     }
 }
-
-/// The reason, and what to do.
-impl fmt::Display for Absence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Error(error) if sandbox::may_cause(error) => {
-                write!(f, "{}: {UNTIL_THEN} then", reason(error))
-            }
-            Self::Error(error) => write!(
-                f,
-                "{}: {UNTIL_THEN} the path names a directory again; mount or create it, the server \
-                 need not be restarted",
-                reason(error)
-            ),
-            Self::NotMounted(point) => write!(
-                f,
-                "nothing is mounted at {}: {UNTIL_THEN} it is mounted again; the server need not be \
-                 restarted, except to share the directory that is there now",
-                printable_word(point.as_os_str().as_bytes())
-            ),
-        }
-    }
-}
-
-/// What clients notice. It may be the root directory of some, and a mount in the tree of others,
-/// whose sessions and logins go on.
-const UNTIL_THEN: &str = "each operation in it is refused, and each login whose root directory it is, \
-                          until";
 
 /// How often a directory is opened while mounts change.
 const ATTEMPTS_MAX: u32 = 5;

@@ -1,11 +1,15 @@
 //! The names of files that receive an upload until it is complete.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
-/// The name of the temporary with this number. Names of other processes differ, unless they are in
-/// other containers: creating the file shows that.
+/// The name of the temporary with this number. Names of other processes differ: not every file
+/// system sees that another machine has just created the same name, and the numbers of processes
+/// are the same in many containers.
 pub(crate) fn temporary_name(number: u64) -> String {
-    static PROCESS: LazyLock<u32> = LazyLock::new(std::process::id);
+    // The keys of the standard library's hash maps are random in each process.
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
     format!("{PREFIX}{}-{number}{SUFFIX}", *PROCESS)
 }
 
@@ -34,7 +38,9 @@ mod tests {
 
     #[test]
     fn only_the_servers_own_names_are_temporaries() {
-        assert!(is_temporary(temporary_name(17).as_bytes()));
+        let name = temporary_name(17);
+        assert!(is_temporary(name.as_bytes()));
+        assert!(!name.contains(&format!(".{}-", std::process::id())));
         assert!(is_temporary(b".ftp-upload.1-0.part"));
         for name in [
             ".ftp-upload.1.part",

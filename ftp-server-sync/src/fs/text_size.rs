@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use cap_std::fs::OpenOptions;
 use ftp_proto::{FtpPath, Refusal, ascii, limits};
 
+use super::named::current_size;
 use super::root::Root;
 
 /// A file whose line ends are being counted.
@@ -29,7 +30,7 @@ impl Root {
     pub(crate) fn text_size(&self, path: &FtpPath) -> Result<TextSize, Refusal> {
         self.check_listed(self.visible(path)?)?;
         let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
-        let size = metadata.len();
+        let size = current_size(&file, &metadata);
         if size > limits::ASCII_SIZE_BYTES_MAX {
             return Err(Refusal::TextNotCounted);
         }

@@ -11,9 +11,10 @@ use super::{
     expect_no_resume, other_noise, upload,
 };
 use crate::support::client::{Client, Reply};
+use crate::support::data::read_all;
 use crate::support::fault::{
-    EDQUOT, EFBIG, EINVAL, EIO, ENOLCK, ENOSPC, EOPNOTSUPP, EPERM, EROFS, ESTALE, Error,
-    KernelFaults, KernelTrace, LibraryFaults,
+    ECONNABORTED, EDQUOT, EFBIG, EINVAL, EIO, ENOLCK, ENOSPC, ENOTCONN, EOPNOTSUPP, EPERM, EROFS,
+    ESTALE, ETIMEDOUT, Error, KernelFaults, KernelTrace, LibraryFaults,
 };
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, Setup, TestServer};
@@ -283,6 +284,8 @@ fn file_systems_that_can_do_less_store_files() {
         ("chown,fchown,lchown,fchownat", EPERM),
         ("chmod,fchmod,fchmodat", EPERM),
         (attributes, EOPNOTSUPP),
+        // As `rclone mount` says it.
+        ("flistxattr", EIO),
         ("flock", EOPNOTSUPP),
         ("flock", ENOLCK),
         ("renameat2", EINVAL),
@@ -308,6 +311,24 @@ fn file_systems_that_can_do_less_store_files() {
         }
     }
     expect_no_open_files(&server);
+    server.finish();
+}
+
+/// Files of network file systems, and of FUSE, have errors that a connection has too.
+#[test]
+fn an_error_of_a_file_is_none_of_its_connection() {
+    let server = TestServer::program(&[]);
+    server.write("file", noise(OLD_BYTES));
+    for error in [ENOTCONN, ETIMEDOUT, ECONNABORTED] {
+        let mut client = server.client();
+        let mut data = client.data();
+        let faults = KernelFaults::start(server.id(), "sendfile", error);
+        client.command("RETR file", 150);
+        assert_eq!(read_all(&mut data), b"", "{}", error.1);
+        client.expect(451);
+        drop(faults);
+        assert_eq!(client.fetch("RETR file").len(), OLD_BYTES);
+    }
     server.finish();
 }
 

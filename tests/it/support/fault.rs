@@ -32,6 +32,9 @@ pub(crate) const ENOSPC: Error = (28, "ENOSPC");
 pub(crate) const EROFS: Error = (30, "EROFS");
 pub(crate) const ENOLCK: Error = (37, "ENOLCK");
 pub(crate) const EOPNOTSUPP: Error = (95, "EOPNOTSUPP");
+pub(crate) const ECONNABORTED: Error = (103, "ECONNABORTED");
+pub(crate) const ENOTCONN: Error = (107, "ENOTCONN");
+pub(crate) const ETIMEDOUT: Error = (110, "ETIMEDOUT");
 pub(crate) const ESTALE: Error = (116, "ESTALE");
 pub(crate) const EDQUOT: Error = (122, "EDQUOT");
 

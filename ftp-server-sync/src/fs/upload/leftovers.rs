@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ftp_proto::FtpPath;
 use ftp_proto::text::printable;
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 
 use super::intended_name;
 use super::temporary::rename_if_free;
+use super::version::Version;
 use crate::fs::quota::counting::amount_of;
 use crate::fs::quota::usage::{Amount, HomeUsage};
 use crate::fs::root::identity;
@@ -22,7 +24,8 @@ use crate::logging::system_text::SystemText;
 
 /// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
 /// names of files that are older than what was received for them. `path` is that of the directory,
-/// if it is known, for the log.
+/// if it is known, for the log. False if there are temporaries of which an upload of another
+/// machine may be alive.
 ///
 /// # Errors
 ///
@@ -33,12 +36,13 @@ pub(in crate::fs) fn clear_up(
     broken: BrokenUploads,
     usage: &HomeUsage,
     mut on_older: impl FnMut(OsString),
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let entries = match read(&directory) {
         // Files can be stored in it, and none can be listed.
-        Err(Errno::ACCESS) => return Ok(()),
+        Err(Errno::ACCESS) => return Ok(true),
         entries => entries?,
     };
+    let mut is_clear = true;
     for entry in entries {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
@@ -49,6 +53,10 @@ pub(in crate::fs) fn clear_up(
         let Some(leftover) = leftover.and_then(|file| lock_if_dead(file, &directory, name)) else {
             continue;
         };
+        if may_be_of_another_machine(&leftover) {
+            is_clear = false;
+            continue;
+        }
         match end_leftover(&directory, path, name, (&leftover, usage), broken) {
             Ok(older) => older.into_iter().for_each(&mut on_older),
             Err(error) => warn!(
@@ -58,7 +66,7 @@ pub(in crate::fs) fn clear_up(
             ),
         }
     }
-    Ok(())
+    Ok(is_clear)
 }
 
 /// Whether a client sees nothing in this directory, and temporaries are there.
@@ -92,6 +100,27 @@ fn lock_if_dead(file: OwnedFd, directory: impl AsFd, name: &OsStr) -> Option<Own
     let opened = rustix::fs::fstat(&file).ok()?;
     let named = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     (identity(&opened) == identity(&named)).then_some(file)
+}
+
+/// Whether an upload of another machine may be writing to a temporary that no upload of this one
+/// has locked. The locks of most FUSE file systems are those of one machine, and the system does
+/// not say which of them do more.
+fn may_be_of_another_machine(temporary: &OwnedFd) -> bool {
+    let status = rustix::fs::fstatfs(temporary);
+    if !status.is_ok_and(|status| i128::from(status.f_type) == FUSE) {
+        return false;
+    }
+    let Ok(stat) = rustix::fs::fstat(temporary) else {
+        return true;
+    };
+    // NTFS and exFAT, too, are FUSE on some machines: those on a disk are of this one alone.
+    if rustix::fs::major(identity(&stat).0) != 0 {
+        return false;
+    }
+    let (modified, _) = Version::of(&stat).modified();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let age = now.unwrap_or_default().as_secs().cast_signed() - modified;
+    age < LIVING_MAX.as_secs().cast_signed()
 }
 
 /// A leftover takes the name that it is for, if that is known and free; else it is removed. Returns
@@ -147,6 +176,13 @@ fn adopt(
     change.finish(amount_of(&stat), Amount::default());
     Ok(())
 }
+
+/// How long an upload of another machine may write nothing: more than each limit that servers
+/// usually have for that.
+pub(super) const LIVING_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What `statfs` says of FUSE file systems.
+const FUSE: i128 = 0x6573_5546;
 
 #[cfg(test)]
 mod tests {

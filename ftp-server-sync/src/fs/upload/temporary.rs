@@ -20,7 +20,7 @@ pub(super) fn create_temporary(
     for _ in 0..NAMES_MAX {
         let name = temporary_name(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
         let file = match rustix::fs::openat(&directory, &name, flags, Mode::from_raw_mode(mode)) {
-            // Of a server in another container, or left by the last one in this.
+            // Of another process, or left by one.
             Err(Errno::EXIST) => continue,
             opened => opened?,
         };

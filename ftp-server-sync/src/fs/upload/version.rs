@@ -28,4 +28,9 @@ impl Version {
             rights: (stat.st_mode & 0o777, stat.st_uid, stat.st_gid),
         }
     }
+
+    /// When the contents were modified: seconds and nanoseconds.
+    pub(super) fn modified(&self) -> (i64, i64) {
+        self.contents.2
+    }
 }
