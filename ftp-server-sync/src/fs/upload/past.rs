@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use log::warn;
@@ -24,8 +24,17 @@ pub(super) struct PastUploads {
     cleared: Mutex<HashMap<(u64, u64), Cleared>>,
 }
 
-/// Set when the directory has been read.
-type Cleared = Arc<OnceLock<()>>;
+/// When it is worth reading the directory again; `None`: it was never read.
+type Cleared = Arc<Mutex<Option<Instant>>>;
+
+/// When a directory is read that was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// At most for a small part of the time: it may be large.
+    Rarely,
+    /// Always: the next bytes go behind those of a file, which may be an older one.
+    Now,
+}
 
 impl PastUploads {
     /// Whether the file is not the beginning of what a client would continue.
@@ -43,9 +52,9 @@ impl PastUploads {
         lock(&self.failed).remove(key);
     }
 
-    /// Clears up what is left in the target's directory. The directory is read once in a process:
-    /// false if that was before.
-    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) -> bool {
+    /// Clears up what is left in the target's directory: other servers that share it can be killed
+    /// at any time. False if the directory was not read.
+    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads, look: Look) -> bool {
         let directory = target.key().directory;
         let path = target.directory_path();
         let on_older = |name: OsString| {
@@ -53,18 +62,19 @@ impl PastUploads {
             self.set_failed(TargetKey { directory, name });
         };
         let cleared = self.cleared(directory);
-        if cleared.get().is_some() {
+        let mut next = lock(&cleared);
+        let begin = Instant::now();
+        if look == Look::Rarely && next.is_some_and(|next| begin < next) {
             return false;
         }
-        // No session creates a temporary in the directory before the end.
-        cleared.get_or_init(|| {
-            if let Err(error) = clear_up(target, path.as_ref(), broken, target.usage(), on_older) {
-                warn!(
-                    "cannot look for leftovers of broken uploads: {}",
-                    SystemText(&error)
-                );
-            }
-        });
+        if let Err(error) = clear_up(target, path.as_ref(), broken, target.usage(), on_older) {
+            warn!(
+                "cannot look for leftovers of broken uploads: {}",
+                SystemText(&error)
+            );
+        }
+        let end = Instant::now();
+        *next = Some(end + (end - begin) * PAUSE);
         true
     }
 
@@ -77,6 +87,9 @@ impl PastUploads {
     }
 }
 
+/// How many times as long as it took to read a directory it is not read again.
+const PAUSE: u32 = 50;
+
 /// Directories that are remembered.
 const DIRECTORIES_MAX: usize = 100_000;
 
@@ -87,11 +100,9 @@ mod tests {
     #[test]
     fn a_slow_directory_is_waited_for_by_its_own_uploads_only() {
         let past = PastUploads::default();
-        let mut cleared = 0;
-        past.cleared((1, 1)).get_or_init(|| {
-            past.cleared((1, 2)).get_or_init(|| cleared += 1);
-        });
-        past.cleared((1, 2)).get_or_init(|| cleared += 1);
-        assert_eq!(cleared, 1);
+        let slow = past.cleared((1, 1));
+        let _reading = lock(&slow);
+        assert!(past.cleared((1, 2)).try_lock().is_ok());
+        assert!(past.cleared((1, 1)).try_lock().is_err());
     }
 }
