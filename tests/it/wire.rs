@@ -61,7 +61,7 @@ mod timeouts;
 mod tls;
 mod turns;
 mod upload_limits;
-mod users;
+pub(super) mod users;
 mod version;
 mod who;
 mod without_netlink;

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 
 use ftp_proto::{FtpPath, Kept, Refusal, TransferError, UploadStart};
 
+use self::past::Look;
 use self::prepared::{Prepared, UploadOptions};
 use self::receiving::StoreError;
 pub(crate) use self::receiving::UploadFailure;
@@ -82,12 +83,13 @@ impl Root {
         }
         let (target, mut existing) = self.upload_target(path, start)?;
         let (claim, gave_way) = uploader.claim(target.key())?;
+        let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
+        let look = if continues { Look::Now } else { Look::Rarely };
         // Both may give the name to another file.
-        let has_cleared = self.clear_up(&target, uploader);
+        let has_cleared = self.clear_up(&target, uploader, look);
         if has_cleared || gave_way {
             existing = target.stat().map_err(|error| refusal(&error))?;
         }
-        let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
         if continues && existing.is_some() && claim.has_failed() {
             return Err(Refusal::NotResumable);
         }
@@ -138,7 +140,7 @@ impl Root {
             Err(Refusal::Busy) => return Ok(None),
             claimed => claimed?,
         };
-        self.clear_up(&target, uploader);
+        self.clear_up(&target, uploader, Look::Rarely);
         let options = self.upload_options(UploadStart::Unique, umask);
         let prepared = Prepared::unique(target, options)?;
         Ok(prepared.map(|prepared| {
@@ -147,11 +149,21 @@ impl Root {
         }))
     }
 
+    /// Clears up what a server that was killed has left where a client looks for a file, which the
+    /// client may be about to continue. True if the path may lead to one now.
+    pub(crate) fn find_leftover(&self, path: &FtpPath, uploader: &Uploader) -> bool {
+        let is_served = self.visible(path).is_ok() && self.check_not_own(path).is_ok();
+        match self.upload_target(path, UploadStart::End) {
+            Ok((target, None)) if is_served => self.clear_up(&target, uploader, Look::Rarely),
+            _ => false,
+        }
+    }
+
     /// Clears up what a server that was killed has left in the target's directory. True if names
     /// there may lead to other files now.
-    fn clear_up(&self, target: &Target, uploader: &Uploader) -> bool {
+    fn clear_up(&self, target: &Target, uploader: &Uploader, look: Look) -> bool {
         let past = &uploader.uploads.past;
-        past.clear_up(target, self.rules.uploads.broken)
+        past.clear_up(target, self.rules.uploads.broken, look)
     }
 
     fn upload_options(&self, start: UploadStart, umask: Option<u32>) -> UploadOptions {

@@ -194,6 +194,13 @@ impl Server {
         }
         match decide(&limits, &self.sessions.places(), network, delays) {
             Admission::Admitted => None,
+            // The check of a balancer is no client: it has no use for the place of one.
+            Admission::InPlaceOf(place)
+                if needs_header(&settings.proxy_protocol, peer.ip())
+                    && !place.state.is_client_gone() =>
+            {
+                Some(Crowding::ServerFull(limit))
+            }
             Admission::InPlaceOf(place) => {
                 let number = place.number;
                 if let Some(client) = self.sessions.client(number) {

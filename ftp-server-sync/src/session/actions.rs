@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::listing::Walk;
 use ftp_proto::{
-    Action, DataId, FileRequest, Opened, Outcome, Refusal, Representation, TransferKind,
-    TransferRequest,
+    Action, DataId, FileAnswer, FileRequest, FtpPath, Opened, Outcome, Refusal, Representation,
+    Right, TransferKind, TransferRequest,
 };
 use log::info;
 
@@ -18,6 +18,7 @@ use crate::data::ascii_restart::TextRestart;
 use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
+use crate::fs::tree::Tree;
 use crate::fs::upload::Uploader;
 use crate::logging::clock::unix_seconds;
 use crate::passive::{OpenOutcome, Requester};
@@ -84,7 +85,7 @@ impl Connection {
             Err(refusal) => Err(*refusal),
             Ok(tree) => match self.begin_long_request(tree, request) {
                 Ok(true) => return None,
-                Ok(false) => tree.perform(request),
+                Ok(false) => self.perform_request(tree, request),
                 Err(refusal) => Err(refusal),
             },
         };
@@ -150,6 +151,28 @@ impl Connection {
             is_local,
             balancers: self.current.settings.proxy_protocol.clone(),
         }
+    }
+
+    /// A client that goes on with an upload asks for its size first. If the server with which it
+    /// began was killed, the name gets now what that one has received.
+    fn perform_request(&self, tree: &Tree, request: &FileRequest) -> Result<FileAnswer, Refusal> {
+        let answer = tree.perform(request);
+        match request {
+            FileRequest::Size { path, .. }
+                if matches!(answer, Err(Refusal::NotFound))
+                    && self.may_append(path)
+                    && tree.find_leftover(path, &self.uploader()) =>
+            {
+                tree.perform(request)
+            }
+            _ => answer,
+        }
+    }
+
+    fn may_append(&self, path: &FtpPath) -> bool {
+        let account = self.user_account();
+        let account = account.as_ref().unwrap_or(&self.account_of_flags);
+        account.allows(path, Right::Append)
     }
 
     /// Who stores files.

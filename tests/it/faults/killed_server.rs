@@ -136,6 +136,29 @@ fn an_upload_of_a_killed_server_is_no_newer_file() {
     }
 }
 
+/// A client that goes on asks for the size first. One that may not write changes nothing by that.
+#[test]
+fn size_finds_what_a_killed_server_has_received() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let root = directory.path();
+    let new = noise(SIZE);
+    let server = serve(root, &["--anonymous"]);
+    let mut client = Client::logged_in(server.address);
+    let _data = begin(&mut client, "STOR new", &new[..SENT]);
+    server.signal(Signal::KILL);
+    server.ended();
+    let server = serve(root, &["--anonymous"]);
+    let mut reader = Client::of_user(server.address, "anonymous", "guest@");
+    reader.command("SIZE new", 550);
+    assert_eq!(leftovers(root).len(), 1);
+    let mut client = Client::logged_in(server.address);
+    let size = client.command("SIZE new", 213).text();
+    assert_eq!(size, format!("213 {SENT}"));
+    client.store("APPE new", &new[SENT..]);
+    assert!(reader.fetch("RETR new") == new, "another file");
+    server.finish();
+}
+
 #[track_caller]
 fn check_piece(file: &Path, whole: &[u8], is_kept: bool) {
     match fs::read(file) {

@@ -266,6 +266,24 @@ fn health_checks_are_served() {
     }
 }
 
+/// Each second, one would end the session of a client that is about to log in.
+#[test]
+fn health_checks_take_the_place_of_no_client() {
+    let balanced = Balanced::new(&["--max-cons", "1"]);
+    let mut client = balanced.send(v2(CLIENT, DIALLED));
+    client.expect(220);
+    balanced.send(local()).expect(421);
+    client.log_in();
+    client.command("QUIT", 221);
+    client.expect_closed();
+    balanced.send(local()).expect(220);
+    // Another client may.
+    let mut first = balanced.send(v2(CLIENT, DIALLED));
+    first.expect(220);
+    balanced.client(v2("198.51.100.8:40000", DIALLED));
+    first.expect(421);
+}
+
 #[test]
 fn limits_and_networks_are_about_the_client() {
     let flags = [

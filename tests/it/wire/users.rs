@@ -250,5 +250,5 @@ fn the_file_is_not_served() {
 const SECRET: &str = "secret";
 
 /// Of that password, by crypt(3), with few rounds: tests log in often.
-const HASH: &str = "$6$rounds=1000$usersusers$rDtNMqXv5rHVS8wJVAZJRFNSjjHmecsa53b2vpG.\
+pub(crate) const HASH: &str = "$6$rounds=1000$usersusers$rDtNMqXv5rHVS8wJVAZJRFNSjjHmecsa53b2vpG.\
                     eqy14bU82CvPbioGNJf7UUilu2efDD90jcEEsX3Jj0935/";

@@ -126,6 +126,12 @@ impl Tree {
         root.upload(&path, start, umask, uploader)
     }
 
+    /// As [`Root::find_leftover`].
+    pub(crate) fn find_leftover(&self, path: &FtpPath, uploader: &Uploader) -> bool {
+        self.file(path)
+            .is_ok_and(|(root, path)| root.find_leftover(&path, uploader))
+    }
+
     /// Whether the operator hides a name in the path.
     pub(crate) fn hides_path(&self, path: &FtpPath) -> bool {
         self.home.hides_path(path)

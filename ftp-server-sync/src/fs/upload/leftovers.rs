@@ -24,8 +24,7 @@ use crate::logging::system_text::SystemText;
 
 /// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
 /// names of files that are older than what was received for them. `path` is that of the directory,
-/// if it is known, for the log. False if there are temporaries of which an upload of another
-/// machine may be alive.
+/// if it is known, for the log.
 ///
 /// # Errors
 ///
@@ -36,13 +35,12 @@ pub(in crate::fs) fn clear_up(
     broken: BrokenUploads,
     usage: &HomeUsage,
     mut on_older: impl FnMut(OsString),
-) -> io::Result<bool> {
+) -> io::Result<()> {
     let entries = match read(&directory) {
         // Files can be stored in it, and none can be listed.
-        Err(Errno::ACCESS) => return Ok(true),
+        Err(Errno::ACCESS) => return Ok(()),
         entries => entries?,
     };
-    let mut is_clear = true;
     for entry in entries {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
@@ -54,7 +52,6 @@ pub(in crate::fs) fn clear_up(
             continue;
         };
         if may_be_of_another_machine(&leftover) {
-            is_clear = false;
             continue;
         }
         match end_leftover(&directory, path, name, (&leftover, usage), broken) {
@@ -66,7 +63,7 @@ pub(in crate::fs) fn clear_up(
             ),
         }
     }
-    Ok(is_clear)
+    Ok(())
 }
 
 /// Whether a client sees nothing in this directory, and temporaries are there.
@@ -179,7 +176,7 @@ fn adopt(
 
 /// How long an upload of another machine may write nothing: more than each limit that servers
 /// usually have for that.
-pub(super) const LIVING_MAX: Duration = Duration::from_secs(60 * 60);
+const LIVING_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What `statfs` says of FUSE file systems.
 const FUSE: i128 = 0x6573_5546;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use log::warn;
 
 use super::failed::FailedUploads;
-use super::leftovers::{LIVING_MAX, clear_up};
+use super::leftovers::clear_up;
 use super::target::{Target, TargetKey};
 use crate::fs::upload_rules::BrokenUploads;
 use crate::locks::lock;
@@ -21,19 +21,27 @@ pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
     /// Directories by device and inode. Each has a lock of its own: one that the system reads
     /// slowly, or never, is no reason for the uploads to others to wait.
-    looks: Mutex<HashMap<(u64, u64), SharedLook>>,
+    cleared: Mutex<HashMap<(u64, u64), SharedCleared>>,
 }
 
-type SharedLook = Arc<Mutex<NextLook>>;
+type SharedCleared = Arc<Mutex<Cleared>>;
 
-/// When a directory is to be read.
-#[derive(Clone, Copy, Debug, Default)]
-enum NextLook {
-    #[default]
+/// A directory that was read.
+#[derive(Debug, Default)]
+struct Cleared {
+    /// When it is worth reading it again; `None`: it was never read.
+    next: Option<Instant>,
+    /// It cannot be read, and the log says so.
+    is_reported: bool,
+}
+
+/// When a directory is read that was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// At most for a small part of the time: it may be large.
+    Rarely,
+    /// Always: the next bytes go behind those of a file, which may be an older one.
     Now,
-    /// What may be living uploads of other machines was there.
-    From(Instant),
-    Never,
 }
 
 impl PastUploads {
@@ -52,38 +60,38 @@ impl PastUploads {
         lock(&self.failed).remove(key);
     }
 
-    /// Clears up what is left in the target's directory. The directory is read once in a process,
-    /// unless it has what may be uploads of other machines: false if it was read before.
-    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) -> bool {
+    /// Clears up what is left in the target's directory: other servers that share it can be killed
+    /// at any time. False if the directory was not read.
+    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads, look: Look) -> bool {
         let directory = target.key().directory;
         let path = target.directory_path();
         let on_older = |name: OsString| {
             let name = name.into_vec();
             self.set_failed(TargetKey { directory, name });
         };
-        let look = self.look(directory);
-        // No session creates a temporary in the directory before the end.
-        let mut look = lock(&look);
-        let now = Instant::now();
-        if !look.is_due(now) {
+        let cleared = self.cleared(directory);
+        let mut cleared = lock(&cleared);
+        let begin = Instant::now();
+        if look == Look::Rarely && cleared.next.is_some_and(|next| begin < next) {
             return false;
         }
-        *look = match clear_up(target, path.as_ref(), broken, target.usage(), on_older) {
-            Ok(false) => NextLook::From(now + LIVING_MAX),
-            Ok(true) => NextLook::Never,
-            Err(error) => {
-                warn!(
-                    "cannot look for leftovers of broken uploads: {}",
-                    SystemText(&error)
-                );
-                NextLook::Never
-            }
-        };
+        let result = clear_up(target, path.as_ref(), broken, target.usage(), on_older);
+        if let Err(error) = &result
+            && !cleared.is_reported
+        {
+            warn!(
+                "cannot look for leftovers of broken uploads: {}",
+                SystemText(error)
+            );
+        }
+        cleared.is_reported = result.is_err();
+        let end = Instant::now();
+        cleared.next = Some(end + (end - begin) * PAUSE);
         true
     }
 
-    fn look(&self, directory: (u64, u64)) -> SharedLook {
-        let mut all = lock(&self.looks);
+    fn cleared(&self, directory: (u64, u64)) -> SharedCleared {
+        let mut all = lock(&self.cleared);
         if all.len() >= DIRECTORIES_MAX {
             all.clear();
         }
@@ -91,15 +99,8 @@ impl PastUploads {
     }
 }
 
-impl NextLook {
-    fn is_due(self, now: Instant) -> bool {
-        match self {
-            Self::Now => true,
-            Self::From(time) => now >= time,
-            Self::Never => false,
-        }
-    }
-}
+/// How many times as long as it took to read a directory it is not read again.
+const PAUSE: u32 = 50;
 
 /// Directories that are remembered.
 const DIRECTORIES_MAX: usize = 100_000;
@@ -111,20 +112,9 @@ mod tests {
     #[test]
     fn a_slow_directory_is_waited_for_by_its_own_uploads_only() {
         let past = PastUploads::default();
-        let slow = past.look((1, 1));
-        let slow = lock(&slow);
-        *lock(&past.look((1, 2))) = NextLook::Never;
-        assert!(matches!(*lock(&past.look((1, 2))), NextLook::Never));
-        assert!(matches!(*slow, NextLook::Now));
-    }
-
-    #[test]
-    fn what_may_live_is_looked_at_again() {
-        let now = Instant::now();
-        let later = NextLook::From(now + LIVING_MAX);
-        assert!(NextLook::Now.is_due(now));
-        assert!(!later.is_due(now));
-        assert!(later.is_due(now + LIVING_MAX));
-        assert!(!NextLook::Never.is_due(now + 2 * LIVING_MAX));
+        let slow = past.cleared((1, 1));
+        let _reading = lock(&slow);
+        assert!(past.cleared((1, 2)).try_lock().is_ok());
+        assert!(past.cleared((1, 1)).try_lock().is_err());
     }
 }
