@@ -11,7 +11,7 @@ use super::site::{CLIENT, PUBLIC, Site};
 use super::tls::secure;
 use crate::support::client::Client;
 use crate::support::client::tls::Protected;
-use crate::support::data::reset;
+use crate::support::data::{read_some, reset};
 use crate::support::file_contents::noise;
 use crate::support::wait::wait_until;
 
@@ -68,8 +68,9 @@ impl Site {
         let line = format!("ann@{CLIENT} STOR /piece");
         let end = if code == 226 { ": " } else { " failed after " };
         self.log_with(&line, end);
-        let data = client.data();
+        let mut data = client.data();
         client.command("RETR large", 150);
+        read_some(&mut data, 1);
         reset(data);
         client.expect(426);
         self.log_with(&format!("ann@{CLIENT} RETR /large failed after "), "lost");

@@ -5,13 +5,16 @@ use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::client::{Client, Origin};
 use crate::support::client_program::path;
 use crate::support::lab::Lab;
 use crate::support::page;
+use crate::support::process;
 use crate::support::server::{self, Program};
 use crate::support::wait::wait_until;
 
@@ -208,9 +211,9 @@ impl Balancer {
 
 impl Drop for Balancer {
     fn drop(&mut self) {
-        // After an end of its own, both do nothing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // nginx ends its workers only if it is asked. After an end of its own, this does nothing.
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        process::wait(&mut self.0, END_MAX);
     }
 }
 
@@ -269,3 +272,4 @@ pub(super) const PUBLIC: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 21);
 /// Enough clients for each instance to get one.
 pub(super) const TRIES: usize = 12;
+const END_MAX: Duration = Duration::from_secs(5);
