@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(socket(&config, &variables), path("/run/b"));
         let flags = format!("{config} --status-socket /run/c");
         assert_eq!(socket(&flags, &variables), path("/run/c"));
-        // The file may be that of several servers: only a flag says which of them is meant.
+        // The file may be that of several servers: only a flag names one of them.
         let meant = SocketSearch::File {
             path: "/run/a".into(),
             port: Some(2121),

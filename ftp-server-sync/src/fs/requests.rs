@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::access::check_access;
 use super::owners::Owners;
 use super::root::{Root, changeable, refusal, relative};
-use super::upload::leftovers::{are_alone, clear_up};
+use super::upload::leftovers::{ClearUp, are_alone};
 
 impl Root {
     /// Performs a request that needs no data connection, except those that take longer: STAT, by
@@ -89,9 +89,16 @@ impl Root {
             // To the client it may be empty.
             let directory = self.open_directory(path)?;
             if are_alone(&directory).unwrap_or(false) {
-                let (broken, usage) = (self.rules.uploads.broken, &self.usage);
-                let cleared = clear_up(&directory, Some(path), broken, usage, drop);
-                removed = cleared.and_then(|_| self.delete_directory(path));
+                let way = ClearUp {
+                    path: Some(path),
+                    broken: self.rules.uploads.broken,
+                    usage: &self.usage,
+                    only: None,
+                    is_quiet: false,
+                };
+                removed = way
+                    .run(&directory, drop)
+                    .and_then(|_| self.delete_directory(path));
             }
         }
         let removed = match removed {

@@ -132,12 +132,14 @@ impl SystemLimits {
         let lowest = of_threads.min_by_key(|limit| limit.value);
         match lowest {
             Some(lowest) => format!(
-                "the system has no thread for it, and the lowest limit is that of {lowest}; {}, or \
-                 lower --max-cons",
+                "the system has no thread for it, or no memory for one; the lowest limit of threads \
+                 is that of {lowest}: {}, or lower --max-cons",
                 lowest.kind.remedy()
             ),
             None => {
-                "the system has no thread for it; raise the limit, or lower --max-cons".to_owned()
+                "the system has no thread for it, or no memory for one; raise the limit, or lower \
+                 --max-cons"
+                    .to_owned()
             }
         }
     }

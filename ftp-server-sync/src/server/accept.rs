@@ -147,7 +147,7 @@ impl Server {
         let event = Event::new(NOT_SERVED, Level::Error).by(peer.ip());
         let name = SessionName::new(number, peer.ip());
         let reason = SystemText(error);
-        // No other limit of the system says this.
+        // The C library says the same where there is no memory for its stack.
         let is_thread_missing = Errno::from_io_error(error) == Some(Errno::AGAIN);
         let advice = if is_thread_missing {
             format!("; {}", self.limits.thread_advice())

@@ -123,7 +123,7 @@ impl Drop for SessionThreads {
 }
 
 impl SessionThread {
-    /// Serves one session after the other. Not in its place on the stack, which would be there twice.
+    /// Serves one session after the other. By reference: a value would be on the stack twice.
     fn serve(&mut self) {
         let mut next = self.take_next();
         let mut is_first = true;

@@ -93,8 +93,7 @@ fn refuse_another_server(
     let listen = &who(connection)?.snapshot.server.listen;
     let mut ports: Vec<u16> = listen.iter().map(SocketAddr::port).collect();
     ports.dedup();
-    // A server that drains listens nowhere.
-    if ports.is_empty() || ports.contains(&port) {
+    if ports.contains(&port) {
         return Ok(());
     }
     Err(ClientFailure::Unreachable(

@@ -250,7 +250,7 @@ fn long_a_silent_mount_stops_its_own_sessions_only() {
     let [mut a, mut b] = boxes.clients();
     let mut other = boxes.servers[0].client();
     a.store("STOR file", "text");
-    boxes.mounts[0].signal(Signal::STOP);
+    let stopped = Stopped::new(&boxes.mounts[0]);
     pass_time(
         Duration::from_millis(1500),
         "the system knows nothing of the file any more",
@@ -261,7 +261,8 @@ fn long_a_silent_mount_stops_its_own_sessions_only() {
     stranger.command(format!("USER {USER}"), 331);
     stranger.command("PASS wrong", 530);
     b.command("SIZE file", 213);
-    boxes.mounts[0].signal(Signal::CONT);
+    a.expect_silence(Duration::from_millis(100));
+    drop(stopped);
     a.expect(213);
     boxes.finish();
 }
@@ -283,6 +284,9 @@ struct Boxes {
 
 /// The program that serves a mount.
 struct Mount(Child);
+
+/// It does not answer. It goes on after a failure too: the end of its server waits for it.
+struct Stopped<'a>(&'a Mount);
 
 impl Kind {
     fn command(&self, back: &Path, point: &Path) -> (&str, Vec<String>) {
@@ -348,6 +352,19 @@ impl Boxes {
     fn finish(self) -> String {
         let [log, _] = self.servers.map(TestServer::finish);
         log
+    }
+}
+
+impl<'a> Stopped<'a> {
+    fn new(mount: &'a Mount) -> Self {
+        mount.signal(Signal::STOP);
+        Self(mount)
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
     }
 }
 

@@ -299,7 +299,7 @@ const SESSIONS: usize = 10_000;
 /// The first and the last logins.
 const PART: usize = 1000;
 /// Each of them is on another instance than the one before.
-const TRANSFER_STEP: usize = 501;
+const TRANSFER_STEP: usize = 499;
 /// What idle sessions may take of the servers.
 const MEMORY_KIB_MAX: u64 = 400 << 10;
 /// As the server computes.

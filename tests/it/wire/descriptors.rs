@@ -225,7 +225,8 @@ fn a_client_without_a_thread_is_refused() {
     assert_eq!(server.client().fetch("RETR file"), b"text");
     let log = server.finish();
     let line = " ERROR #2 -@127.0.0.1 cannot serve the client: Resource temporarily unavailable; the \
-                system has no thread for it, and the lowest limit is that of ";
+                system has no thread for it, or no memory for one; the lowest limit of threads is that \
+                of ";
     assert!(log.contains(line), "{log}");
     assert!(log.contains(", or lower --max-cons"), "{log}");
 }

@@ -94,7 +94,8 @@ fn the_limit_of_processes_is_named_when_it_is_reached() {
     for line in [
         " WARN  the limit of 12 processes and threads of the server's user is enough for 1 client, ",
         " cannot serve the client: Resource temporarily unavailable; the system has no thread for it, \
-         and the lowest limit is that of 12 processes and threads of the server's user; raise it \
+         or no memory for one; the lowest limit of threads is that of 12 processes and threads of \
+         the server's user: raise it \
          (ulimit -u, LimitNPROC= of a systemd unit), or lower --max-cons",
     ] {
         assert!(log.contains(line), "no {line:?} in\n{log}");

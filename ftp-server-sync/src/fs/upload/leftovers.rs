@@ -1,7 +1,7 @@
 //! Temporaries that a server left when it was killed, or its machine lost power.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ftp_proto::FtpPath;
 use ftp_proto::text::printable;
 use log::{info, warn};
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::intended_name;
@@ -22,48 +22,137 @@ use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
 use crate::logging::system_text::SystemText;
 
-/// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
-/// names of files that are older than what was received for them. `path` is that of the directory,
-/// if it is known, for the log.
-///
-/// # Errors
-///
-/// The system's error of reading the directory; there may be more temporaries.
-pub(in crate::fs) fn clear_up(
-    directory: impl AsFd,
-    path: Option<&FtpPath>,
-    broken: BrokenUploads,
-    usage: &HomeUsage,
-    mut on_older: impl FnMut(OsString),
-) -> io::Result<()> {
-    let entries = match read(&directory) {
-        // Files can be stored in it, and none can be listed.
-        Err(Errno::ACCESS) => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if !is_temporary(name.as_bytes()) {
-            continue;
-        }
-        let leftover = open(&directory, name);
-        let Some(leftover) = leftover.and_then(|file| lock_if_dead(file, &directory, name)) else {
-            continue;
+/// How the temporaries of a directory are cleared up that no living upload has locked.
+#[derive(Debug)]
+pub(in crate::fs) struct ClearUp<'a> {
+    /// The directory's, for the log, if it is known.
+    pub(in crate::fs) path: Option<&'a FtpPath>,
+    pub(in crate::fs) broken: BrokenUploads,
+    pub(in crate::fs) usage: &'a HomeUsage,
+    /// Only what is for this name. A piece that takes another one later may come back where its
+    /// client has stored the whole file long ago, and someone has moved that.
+    pub(in crate::fs) only: Option<&'a OsStr>,
+    /// The log has what cannot be removed.
+    pub(in crate::fs) is_quiet: bool,
+}
+
+impl ClearUp<'_> {
+    /// `on_older` gets the names of files that are older than what was received for them. False if
+    /// something cannot be removed.
+    ///
+    /// # Errors
+    ///
+    /// The system's error of reading the directory; there may be more temporaries.
+    pub(in crate::fs) fn run(
+        &self,
+        directory: impl AsFd,
+        mut on_older: impl FnMut(OsString),
+    ) -> io::Result<bool> {
+        let entries = match read(&directory) {
+            // Files can be stored in it, and none can be listed.
+            Err(Errno::ACCESS) => return Ok(true),
+            entries => entries?,
         };
-        if may_be_of_another_machine(&leftover) {
-            continue;
+        let mut is_clear = true;
+        for entry in entries {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if !is_temporary(name.as_bytes()) {
+                continue;
+            }
+            let leftover = open(&directory, name);
+            let Some(leftover) = leftover.and_then(|file| lock_if_dead(file, &directory, name))
+            else {
+                continue;
+            };
+            if may_be_of_another_machine(&leftover) {
+                continue;
+            }
+            match self.end_leftover(&directory, name, &leftover) {
+                Ok(older) => older.into_iter().for_each(&mut on_older),
+                Err(error) => {
+                    is_clear = false;
+                    self.log_kept(name, &error);
+                }
+            }
         }
-        match end_leftover(&directory, path, name, (&leftover, usage), broken) {
-            Ok(older) => older.into_iter().for_each(&mut on_older),
-            Err(error) => warn!(
-                "cannot remove {}: {}",
-                printable(name.as_bytes()),
-                SystemText(&error)
-            ),
+        Ok(is_clear)
+    }
+
+    /// A leftover takes the name that it is for, if that is known and free; else it is removed.
+    /// Returns the name if it is that of an older file.
+    fn end_leftover(
+        &self,
+        directory: impl AsFd,
+        name: &OsStr,
+        leftover: &OwnedFd,
+    ) -> io::Result<Option<OsString>> {
+        let intended = intended_name::read(leftover);
+        if self.only.is_some() && intended.as_deref() != self.only {
+            return Ok(None);
+        }
+        let Some(intended) = intended else {
+            rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
+            let temporary = self.shown(name);
+            info!("removed {temporary}, which a crash left of an upload");
+            return Ok(None);
+        };
+        if self.broken == BrokenUploads::Keep {
+            match adopt(&directory, name, &intended, (leftover, self.usage)) {
+                Ok(()) => {
+                    intended_name::forget(leftover);
+                    self.log_adopted(&intended, rustix::fs::fstat(leftover)?.st_size);
+                    return Ok(None);
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let is_stored_again = is_modified_after(&directory, &intended, leftover);
+        rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
+        self.log_removed(name, &intended, is_stored_again);
+        Ok((!is_stored_again).then_some(intended))
+    }
+
+    fn shown(&self, name: &OsStr) -> String {
+        match self.path.and_then(|path| path.child(name.as_bytes())) {
+            Some(path) => path.to_string(),
+            None => printable(name.as_bytes()).to_string(),
         }
     }
-    Ok(())
+
+    fn log_adopted(&self, intended: &OsStr, bytes: i64) {
+        warn!(
+            "{} has {bytes} bytes, the beginning of an upload that a crash cut off: let its client \
+             go on with it, or store it again",
+            self.shown(intended)
+        );
+    }
+
+    fn log_removed(&self, name: &OsStr, intended: &OsStr, is_stored_again: bool) {
+        let (temporary, file) = (self.shown(name), self.shown(intended));
+        if is_stored_again {
+            info!(
+                "removed {temporary}, which a crash left of an upload of {file}: the file has been \
+                 stored since"
+            );
+        } else {
+            warn!(
+                "removed {temporary}, which a crash left of an upload of {file}: let its client \
+                 store it again"
+            );
+        }
+    }
+
+    fn log_kept(&self, name: &OsStr, error: &io::Error) {
+        if !self.is_quiet {
+            warn!(
+                "cannot remove {}, which a crash left of an upload: {}",
+                self.shown(name),
+                SystemText(error)
+            );
+        }
+    }
 }
 
 /// Whether a client sees nothing in this directory, and temporaries are there.
@@ -120,44 +209,14 @@ fn may_be_of_another_machine(temporary: &OwnedFd) -> bool {
     age < LIVING_MAX.as_secs().cast_signed()
 }
 
-/// A leftover takes the name that it is for, if that is known and free; else it is removed. Returns
-/// the name if it is another file's.
-fn end_leftover(
-    directory: impl AsFd,
-    path: Option<&FtpPath>,
-    name: &OsStr,
-    (leftover, usage): (&OwnedFd, &HomeUsage),
-    broken: BrokenUploads,
-) -> io::Result<Option<OsString>> {
-    let shown = |name: &OsStr| match path.and_then(|path| path.child(name.as_bytes())) {
-        Some(path) => path.to_string(),
-        None => printable(name.as_bytes()).to_string(),
-    };
-    let intended = intended_name::read(leftover);
-    if let Some(intended) = &intended
-        && broken == BrokenUploads::Keep
-        && adopt(&directory, name, intended, (leftover, usage)).is_ok()
-    {
-        intended_name::forget(leftover);
-        let bytes = rustix::fs::fstat(leftover)?.st_size;
-        warn!(
-            "{} has {bytes} bytes, the beginning of an upload that a crash cut off: let its client \
-             go on with it, or store it again",
-            shown(intended)
-        );
-        return Ok(None);
+/// Whether the file of this name was written to after the leftover: it is no older one.
+fn is_modified_after(directory: impl AsFd, name: &OsStr, leftover: &OwnedFd) -> bool {
+    let named = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    let modified = |stat: &Stat| Version::of(stat).modified();
+    match (named, rustix::fs::fstat(leftover)) {
+        (Ok(named), Ok(left)) => modified(&named) > modified(&left),
+        _ => false,
     }
-    rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
-    let temporary = shown(name);
-    match &intended {
-        Some(intended) => warn!(
-            "removed {temporary}, which a crash left of an upload of {}: let its client store it \
-             again",
-            shown(intended)
-        ),
-        None => info!("removed {temporary}, which a crash left of an upload"),
-    }
-    Ok(intended)
 }
 
 /// Gives a leftover the name that it is for: from now on it counts in a quota.

@@ -1,15 +1,15 @@
 //! What is known of uploads that have ended, in this process or in one that was killed.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::warn;
 
 use super::failed::FailedUploads;
-use super::leftovers::clear_up;
+use super::leftovers::ClearUp;
 use super::target::{Target, TargetKey};
 use crate::fs::upload_rules::BrokenUploads;
 use crate::locks::lock;
@@ -26,19 +26,22 @@ pub(super) struct PastUploads {
 
 type SharedCleared = Arc<Mutex<Cleared>>;
 
-/// A directory that was read.
+/// A directory, and when it was read last.
 #[derive(Debug, Default)]
 struct Cleared {
-    /// When it is worth reading it again; `None`: it was never read.
-    next: Option<Instant>,
-    /// It cannot be read, and the log says so.
+    /// The beginning and the end; `None`: never.
+    last: Option<(Instant, Instant)>,
+    /// The log says what could not be read or removed.
     is_reported: bool,
 }
 
-/// When a directory is read that was read before.
+/// When a directory is read that was read before. All of it is cleared up the first time in a
+/// process, and only what is left of the target later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// At most for a small part of the time: it may be large.
+    /// Seldom, and at most for a small part of the time: a whole file follows.
+    Seldom,
+    /// At most for a small part of the time: the directory may be large.
     Rarely,
     /// Always: the next bytes go behind those of a file, which may be an older one.
     Now,
@@ -63,19 +66,27 @@ impl PastUploads {
     /// Clears up what is left in the target's directory: other servers that share it can be killed
     /// at any time. False if the directory was not read.
     pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads, look: Look) -> bool {
-        let directory = target.key().directory;
-        let path = target.directory_path();
-        let on_older = |name: OsString| {
-            let name = name.into_vec();
-            self.set_failed(TargetKey { directory, name });
-        };
+        let TargetKey { directory, name } = target.key();
+        let asked = Instant::now();
         let cleared = self.cleared(directory);
         let mut cleared = lock(&cleared);
         let begin = Instant::now();
-        if look == Look::Rarely && cleared.next.is_some_and(|next| begin < next) {
-            return false;
+        if !cleared.is_due(look, begin) {
+            // Another session may have read it while this one waited.
+            return cleared.last.is_some_and(|(_, end)| end >= asked);
         }
-        let result = clear_up(target, path.as_ref(), broken, target.usage(), on_older);
+        let path = target.directory_path();
+        let way = ClearUp {
+            path: path.as_ref(),
+            broken,
+            usage: target.usage(),
+            only: cleared.last.is_some().then_some(OsStr::from_bytes(&name)),
+            is_quiet: cleared.is_reported,
+        };
+        let result = way.run(target, |name| {
+            let name = name.into_vec();
+            self.set_failed(TargetKey { directory, name });
+        });
         if let Err(error) = &result
             && !cleared.is_reported
         {
@@ -84,9 +95,8 @@ impl PastUploads {
                 SystemText(error)
             );
         }
-        cleared.is_reported = result.is_err();
-        let end = Instant::now();
-        cleared.next = Some(end + (end - begin) * PAUSE);
+        cleared.is_reported = !matches!(result, Ok(true));
+        cleared.last = Some((begin, Instant::now()));
         true
     }
 
@@ -99,8 +109,25 @@ impl PastUploads {
     }
 }
 
+impl Cleared {
+    fn is_due(&self, look: Look, now: Instant) -> bool {
+        let Some((begin, end)) = self.last else {
+            return true;
+        };
+        let pause = (end - begin) * PAUSE;
+        now >= match look {
+            Look::Now => end,
+            Look::Rarely => end + pause,
+            Look::Seldom => end + pause.max(SELDOM),
+        }
+    }
+}
+
 /// How many times as long as it took to read a directory it is not read again.
 const PAUSE: u32 = 50;
+
+/// A camera that stores a picture each minute does not have its directory read for each.
+const SELDOM: Duration = Duration::from_secs(600);
 
 /// Directories that are remembered.
 const DIRECTORIES_MAX: usize = 100_000;
@@ -116,5 +143,21 @@ mod tests {
         let _reading = lock(&slow);
         assert!(past.cleared((1, 2)).try_lock().is_ok());
         assert!(past.cleared((1, 1)).try_lock().is_err());
+    }
+
+    #[test]
+    fn the_time_for_looks_is_bounded_where_nothing_depends_on_them() {
+        let start = Instant::now();
+        let mut cleared = Cleared::default();
+        assert!(cleared.is_due(Look::Seldom, start));
+        let took = Duration::from_millis(20);
+        cleared.last = Some((start, start + took));
+        let due = |look| {
+            let mut times = [0, 999, 1000, 599_999, 600_000].into_iter();
+            times.find(|&ms| cleared.is_due(look, start + took + Duration::from_millis(ms)))
+        };
+        assert_eq!(due(Look::Now), Some(0));
+        assert_eq!(due(Look::Rarely), Some(1000));
+        assert_eq!(due(Look::Seldom), Some(600_000));
     }
 }

@@ -58,6 +58,11 @@ impl Uploader {
         Self::new(uploads.clone(), login.into(), waker.into())
     }
 
+    /// Whether an upload to this name runs.
+    pub(super) fn is_running(&self, key: &TargetKey) -> bool {
+        lock(&self.uploads.running).contains_key(key)
+    }
+
     /// Claims a name. The second value: another upload gave way for that, so that the name may lead
     /// to another file.
     ///

@@ -85,9 +85,9 @@ fn the_lowest_limit_of_threads_is_named() {
     ];
     assert_eq!(
         limits(512, &of_threads).thread_advice(),
-        "the system has no thread for it, and the lowest limit is that of 100 processes and threads \
-         of the server's user; raise it (ulimit -u, LimitNPROC= of a systemd unit), or lower \
-         --max-cons"
+        "the system has no thread for it, or no memory for one; the lowest limit of threads is that \
+         of 100 processes and threads of the server's user: raise it (ulimit -u, LimitNPROC= of a \
+         systemd unit), or lower --max-cons"
     );
     let advice = limits(512, &[]).thread_advice();
     assert!(advice.ends_with("; raise the limit, or lower --max-cons"));

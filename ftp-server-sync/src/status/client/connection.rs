@@ -57,11 +57,13 @@ impl StatusConnection {
     /// What to say of a server with these control ports, where the user has named another one.
     pub(super) fn other_port(&self, ports: &[u16], port: u16) -> String {
         let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        let place = match &ports[..] {
+            [] => "ends, and listens on no port".to_owned(),
+            ports => format!("listens on port {}, not on {port}", ports.join(" and ")),
+        };
         format!(
-            "{}: the server there listens on port {}, not on {port}; name the socket of the other \
-             one, or leave --port out",
-            shown(&self.path),
-            ports.join(" and ")
+            "{}: the server there {place}; name the socket of the other one, or leave --port out",
+            shown(&self.path)
         )
     }
 

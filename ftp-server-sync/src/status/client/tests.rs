@@ -231,12 +231,22 @@ fn orders_and_their_answers() {
 /// Servers that share a configuration file share its line `status-socket` too.
 #[test]
 fn a_server_with_another_port_gets_no_order() {
-    let document: serde_json::Value = serde_json::from_str(SNAPSHOT).unwrap();
-    let known = serde_json::json!({ "protocol": 1, "snapshot": document }).to_string() + "\n";
-    let done = "{\"protocol\":1,\"done\":\"it is done\"}\n";
-    for (port, commands) in [(21, &["who", "stop"][..]), (2121, &["who"])] {
-        let mut answers = vec![known.clone(), done.to_owned()];
-        answers.truncate(commands.len());
+    let done = "{\"protocol\":1,\"done\":\"it is done\"}\n".to_owned();
+    let listens = "the server there listens on port 21, not on 2121";
+    let ends = "the server there ends, and listens on no port";
+    for (port, listen, problem) in [
+        (21, true, None),
+        (2121, true, Some(listens)),
+        // It is not known which one it was.
+        (21, false, Some(ends)),
+    ] {
+        let mut document: serde_json::Value = serde_json::from_str(SNAPSHOT).unwrap();
+        if !listen {
+            document["server"]["listen"] = serde_json::json!([]);
+        }
+        let known = serde_json::json!({ "protocol": 1, "snapshot": document }).to_string() + "\n";
+        let mut answers = vec![known, done.clone()];
+        answers.truncate(if problem.is_none() { 2 } else { 1 });
         let (mut request, thread, directory) = server(answers);
         let path = directory.join("status-21.socket");
         request.socket = SocketSearch::File {
@@ -244,14 +254,15 @@ fn a_server_with_another_port_gets_no_order() {
             port: Some(port),
         };
         let outcome = perform(&request, &mut |_| true);
-        assert_eq!(thread.join().unwrap(), commands);
-        let refusal = format!(
-            "{}: the server there listens on port 21, not on 2121; name the socket of the other \
-             one, or leave --port out",
-            path.display()
-        );
-        let refused = Err(ClientFailure::Unreachable(refusal));
-        assert_eq!(outcome, if port == 21 { Ok(()) } else { refused });
+        let commands = thread.join().unwrap();
+        let advice = "name the socket of the other one, or leave --port out";
+        let refusal = |problem| format!("{}: {problem}; {advice}", path.display());
+        let expected = problem.map_or(Ok(()), |problem| {
+            Err(ClientFailure::Unreachable(refusal(problem)))
+        });
+        assert_eq!(outcome, expected);
+        let orders = ["who", "stop"];
+        assert_eq!(commands, orders[..if problem.is_none() { 2 } else { 1 }]);
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -84,8 +84,9 @@ fn raise_open_files(wanted: usize) -> usize {
     let wanted = wanted as u64;
     let hard = limit.maximum.unwrap_or(wanted);
     let reached = [hard.max(wanted), hard].into_iter().find(|&most| {
+        // No more than is needed: programs of later tests may close all that they could have.
         let limit = Rlimit {
-            current: Some(most),
+            current: Some(most.min(wanted)),
             maximum: Some(most),
         };
         setrlimit(Resource::Nofile, limit).is_ok()

@@ -1,5 +1,7 @@
 //! What a server that was killed has left of its uploads.
 
+use std::time::{Duration, SystemTime};
+
 use super::*;
 
 #[test]
@@ -108,6 +110,37 @@ fn other_servers_may_be_killed_at_any_time() {
             assert_eq!(refusal, Refusal::NotResumable);
         }
     }
+}
+
+/// Its client may have stored the file again by another server, and someone have moved that.
+#[test]
+fn a_piece_comes_back_for_its_own_client_only() {
+    let share = Share::new();
+    share.store("other", "text");
+    leave(&share, "new");
+    share
+        .begin("other", UploadStart::End, "!")
+        .complete()
+        .unwrap();
+    assert!(!share.file("new").exists());
+    share
+        .begin("new", UploadStart::End, "d")
+        .complete()
+        .unwrap();
+    assert_eq!(share.read("new"), "abcd");
+}
+
+#[test]
+fn a_file_that_was_stored_again_is_continued() {
+    let share = Share::new();
+    leave(&share, "file");
+    fs::write(share.file("file"), "whole").unwrap();
+    let later = SystemTime::now() + Duration::from_secs(10);
+    let file = File::options().write(true).open(share.file("file"));
+    file.unwrap().set_modified(later).unwrap();
+    share.begin("file", at(5, false), "!").complete().unwrap();
+    assert_eq!(share.read("file"), "whole!");
+    assert_eq!(share.names(), ["file", "old"]);
 }
 
 #[test]
