@@ -36,7 +36,7 @@ pub(super) fn request(
     if first != "--who" {
         refuse_without_who(&given)?;
     }
-    let is_port_meant = given.find("--port").is_some();
+    let names_port = given.find("--port").is_some();
     let given = with_place(table, given, environment)?;
     let flags = given.parse()?;
     let port = given.find("--port").map(|_| flags.port);
@@ -52,7 +52,7 @@ pub(super) fn request(
             }
             Some(path) => SocketSearch::File {
                 path,
-                port: port.filter(|_| is_port_meant),
+                port: port.filter(|_| names_port),
             },
             None => SocketSearch::Directories {
                 directories: environment.status_directories(),
@@ -191,11 +191,11 @@ mod tests {
         let flags = format!("{config} --status-socket /run/c");
         assert_eq!(socket(&flags, &variables), path("/run/c"));
         // The file may be that of several servers: only a flag names one of them.
-        let meant = SocketSearch::File {
+        let named = SocketSearch::File {
             path: "/run/a".into(),
             port: Some(2121),
         };
-        assert_eq!(socket(&format!("{config} -p 2121"), &[]), meant);
+        assert_eq!(socket(&format!("{config} -p 2121"), &[]), named);
         // A flag that says it makes the file void, which this user may not be able to read.
         let flags = "--config /nonexistent --status-socket /run/c";
         assert_eq!(socket(flags, &[]), path("/run/c"));

@@ -84,7 +84,11 @@ impl Root {
         let (target, mut existing) = self.upload_target(path, start)?;
         let (claim, gave_way) = uploader.claim(target.key())?;
         let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
-        let look = if continues { Look::Now } else { Look::Seldom };
+        let look = if continues {
+            Look::Continue
+        } else {
+            Look::Store
+        };
         // Both may give the name to another file.
         let has_cleared = self.clear_up(&target, uploader, look);
         if has_cleared || gave_way {
@@ -140,7 +144,7 @@ impl Root {
             Err(Refusal::Busy) => return Ok(None),
             claimed => claimed?,
         };
-        self.clear_up(&target, uploader, Look::Seldom);
+        self.clear_up(&target, uploader, Look::Store);
         let options = self.upload_options(UploadStart::Unique, umask);
         let prepared = Prepared::unique(target, options)?;
         Ok(prepared.map(|prepared| {
@@ -156,7 +160,7 @@ impl Root {
         match self.upload_target(path, UploadStart::End) {
             // A piece that takes the name now would be in the way of an upload that runs.
             Ok((target, None)) if is_served && !uploader.is_running(&target.key()) => {
-                self.clear_up(&target, uploader, Look::Rarely)
+                self.clear_up(&target, uploader, Look::Size)
             }
             _ => false,
         }

@@ -29,8 +29,8 @@ pub(in crate::fs) struct ClearUp<'a> {
     pub(in crate::fs) path: Option<&'a FtpPath>,
     pub(in crate::fs) broken: BrokenUploads,
     pub(in crate::fs) usage: &'a HomeUsage,
-    /// Only what is for this name. A piece that takes another one later may come back where its
-    /// client has stored the whole file long ago, and someone has moved that.
+    /// Only what is for this name. The client of another one may have stored its file again, and
+    /// someone may have moved it: then an old piece must not take that name.
     pub(in crate::fs) only: Option<&'a OsStr>,
     /// The log has what cannot be removed.
     pub(in crate::fs) is_quiet: bool,

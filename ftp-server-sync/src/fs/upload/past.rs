@@ -35,16 +35,16 @@ struct Cleared {
     is_reported: bool,
 }
 
-/// When a directory is read that was read before. All of it is cleared up the first time in a
-/// process, and only what is left of the target later.
+/// What follows, which decides when a directory is read again. All of it is cleared up the first
+/// time in a process, and only what is left of the target later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Seldom, and at most for a small part of the time: a whole file follows.
-    Seldom,
-    /// At most for a small part of the time: the directory may be large.
-    Rarely,
-    /// Always: the next bytes go behind those of a file, which may be an older one.
-    Now,
+    /// A whole file. The directory is read each ten minutes at most.
+    Store,
+    /// A size. The directory may be large, and is read for a small part of the time at most.
+    Size,
+    /// Bytes behind those of a file, which may be an older one. The directory is always read.
+    Continue,
 }
 
 impl PastUploads {
@@ -116,9 +116,9 @@ impl Cleared {
         };
         let pause = (end - begin) * PAUSE;
         now >= match look {
-            Look::Now => end,
-            Look::Rarely => end + pause,
-            Look::Seldom => end + pause.max(SELDOM),
+            Look::Continue => end,
+            Look::Size => end + pause,
+            Look::Store => end + pause.max(STORE_PAUSE_MIN),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Cleared {
 const PAUSE: u32 = 50;
 
 /// A camera that stores a picture each minute does not have its directory read for each.
-const SELDOM: Duration = Duration::from_secs(600);
+const STORE_PAUSE_MIN: Duration = Duration::from_secs(600);
 
 /// Directories that are remembered.
 const DIRECTORIES_MAX: usize = 100_000;
@@ -149,15 +149,15 @@ mod tests {
     fn the_time_for_looks_is_bounded_where_nothing_depends_on_them() {
         let start = Instant::now();
         let mut cleared = Cleared::default();
-        assert!(cleared.is_due(Look::Seldom, start));
+        assert!(cleared.is_due(Look::Store, start));
         let took = Duration::from_millis(20);
         cleared.last = Some((start, start + took));
         let due = |look| {
             let mut times = [0, 999, 1000, 599_999, 600_000].into_iter();
             times.find(|&ms| cleared.is_due(look, start + took + Duration::from_millis(ms)))
         };
-        assert_eq!(due(Look::Now), Some(0));
-        assert_eq!(due(Look::Rarely), Some(1000));
-        assert_eq!(due(Look::Seldom), Some(600_000));
+        assert_eq!(due(Look::Continue), Some(0));
+        assert_eq!(due(Look::Size), Some(1000));
+        assert_eq!(due(Look::Store), Some(600_000));
     }
 }

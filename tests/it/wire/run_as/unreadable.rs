@@ -64,7 +64,7 @@ fn long_a_renewed_key_that_cannot_be_read_leaves_the_old_one_in_force() {
     server.finish();
 }
 
-/// What the log says.
+/// What the log says is to be done.
 fn make_readable(key: &Path) {
     chown(key, None, Some(4712)).expect("another group");
     fs::set_permissions(key, Permissions::from_mode(0o640)).expect("a mode");

@@ -130,6 +130,22 @@ fn a_piece_comes_back_for_its_own_client_only() {
     assert_eq!(share.read("new"), "abcd");
 }
 
+/// A piece with its name would be in its way at the end.
+#[test]
+fn size_leaves_the_name_of_an_upload_alone() {
+    let share = Share::new();
+    let mut upload = share.begin("new", UploadStart::Create, "whole");
+    leave(&share, "new");
+    let path = FtpPath::parse(b"new").unwrap();
+    let uploader = Uploader::of_login(&share.uploads, "user");
+    // Some of these come after the pause of the look before.
+    for _ in 0..1000 {
+        assert!(!share.root.find_leftover(&path, &uploader));
+    }
+    upload.complete().unwrap();
+    assert_eq!(share.read("new"), "whole");
+}
+
 #[test]
 fn a_file_that_was_stored_again_is_continued() {
     let share = Share::new();
