@@ -181,22 +181,25 @@ impl Worker<'_> {
                 _ => reset(look),
             }
         }
-        // On a machine that stands still for a while, a client does not come later than it would.
+        // On a machine that stands still for a while, a client does not come later than it would:
+        // it looks at the clock again when it has connected.
         let late = if slow { SLOW_MAX } else { QUICK_MAX };
+        let connect = || connect_from(Some(origin), port).ok();
         let mut data = None;
         if is_first && !slow {
             if announced.elapsed() > late {
                 return false;
             }
-            data = connect_from(Some(origin), port).ok();
+            data = connect();
         }
         let (verb, name) = if stores {
             ("STOR", "in")
         } else {
             ("RETR", "out")
         };
-        client.send(format!("{verb} {name}{}", self.number));
+        // The server may have the command before this thread goes on.
         let asked = Instant::now();
+        client.send(format!("{verb} {name}{}", self.number));
         if must_reset {
             after.drain(..).for_each(reset);
         }
@@ -204,11 +207,16 @@ impl Worker<'_> {
             let time = Duration::from_millis(4500 + self.random.below(4500));
             pass_time(time, "it is slower than the others wait");
         }
+        let is_late =
+            || announced.elapsed() > late || has_looked && asked.elapsed() > AFTER_LOOK_MAX;
         if data.is_none() {
-            if announced.elapsed() > late || has_looked && asked.elapsed() > AFTER_LOOK_MAX {
+            if is_late() {
                 return false;
             }
-            data = connect_from(Some(origin), port).ok();
+            data = connect();
+            if is_late() {
+                return false;
+            }
         }
         let bytes = data.map_or(0, |data| {
             if stores {

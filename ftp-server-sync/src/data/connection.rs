@@ -353,7 +353,7 @@ impl DataConnection {
                 if let Mode::Passive(Some(mut port)) = attempt.mode {
                     port.release(match result {
                         Ok(()) => LeaseEnd::Connected,
-                        Err(_) => LeaseEnd::GivenUp,
+                        Err(_) => LeaseEnd::Lost,
                     });
                 }
                 if must_linger(&attempt.stream, result, is_upload) {

@@ -56,6 +56,9 @@ pub(crate) enum LeaseEnd {
     /// Others needed the port. The session lives on, and its client may still connect: for a while,
     /// no session gets the port that could not have shared it.
     GivenUp,
+    /// The client's connection was lost. If that was a look, another one may still come: the same
+    /// as [`GivenUp`](Self::GivenUp), as far as no port of that kind has to give way.
+    Lost,
 }
 
 impl Ports {
@@ -192,12 +195,15 @@ impl Ports {
         let client = request.requester.address();
         match end {
             LeaseEnd::Connected => self.recently_unused.remove(client, port),
-            LeaseEnd::NotConnected | LeaseEnd::GivenUp => self.recently_unused.insert(client, port),
+            LeaseEnd::NotConnected | LeaseEnd::GivenUp | LeaseEnd::Lost => {
+                self.recently_unused.insert(client, port);
+            }
         }
-        if end == LeaseEnd::GivenUp && self.table.contains(port) {
+        if matches!(end, LeaseEnd::GivenUp | LeaseEnd::Lost) && self.table.contains(port) {
+            let has_connected = end == LeaseEnd::Lost;
             let ports_max = self.table.kept_out_max();
             self.kept_out
-                .insert(port, &request.requester, now, ports_max);
+                .insert(port, &request.requester, has_connected, now, ports_max);
         }
         self.release(request.id, port, wakes);
     }

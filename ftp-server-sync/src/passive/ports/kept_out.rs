@@ -1,4 +1,4 @@
-//! Ports that were given up for others while their clients may still connect.
+//! Ports that sessions no longer listen on while their clients may still connect.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use crate::passive::sharing::{Requester, can_share_port};
 /// gets it that could not have shared it with the former owner: the connection of that one's client
 /// would be taken for its own.
 ///
-/// A session is in here once at most, and only while it lives and asks for no other port.
+/// A session is in here once at most, and only while it lives and asks for no other port. Where not
+/// all can be kept out, those come last whose client has connected.
 #[derive(Debug, Default)]
 pub(super) struct KeptOut {
     records: VecDeque<GivenUpPort>,
@@ -20,19 +21,34 @@ pub(super) struct KeptOut {
 struct GivenUpPort {
     port: u16,
     owner: Requester,
+    /// Its connection was lost. Only if that was a look, another one comes.
+    has_connected: bool,
     until: Instant,
 }
 
 impl KeptOut {
     /// The session has given up the port, and lives on. At most `ports_max` ports are kept from
-    /// others, and one for each client: the oldest give way.
-    pub(super) fn insert(&mut self, port: u16, owner: &Requester, now: Instant, ports_max: usize) {
+    /// others, and one for each client: the oldest give way, those first whose client
+    /// `has_connected`.
+    pub(super) fn insert(
+        &mut self,
+        port: u16,
+        owner: &Requester,
+        has_connected: bool,
+        now: Instant,
+        ports_max: usize,
+    ) {
         self.expire(now);
-        self.records
-            .retain(|record| record.owner.address() != owner.address());
+        let is_of_client = |record: &GivenUpPort| record.owner.address() == owner.address();
+        let mut of_client = self.records.iter().filter(|record| is_of_client(record));
+        if has_connected && of_client.any(|record| !record.has_connected) {
+            return;
+        }
+        self.records.retain(|record| !is_of_client(record));
         self.records.push_back(GivenUpPort {
             port,
             owner: owner.clone(),
+            has_connected,
             until: now + KEPT_OUT_FOR,
         });
         self.limit(ports_max);
@@ -82,7 +98,8 @@ impl KeptOut {
 
     fn limit(&mut self, ports_max: usize) {
         while self.ports().len() > ports_max {
-            self.records.pop_front();
+            let first = self.records.iter().position(|record| record.has_connected);
+            self.records.remove(first.unwrap_or(0));
         }
     }
 

@@ -28,7 +28,10 @@ enum Operation {
     DropLease(Index),
     DropListener(Index),
     DropTicket(Index),
-    GiveUp(Index),
+    GiveUp {
+        listener: Index,
+        has_connected: bool,
+    },
     /// A session ends that gave up its port.
     EndSession(Index),
     SetRange(Option<PortRange>),
@@ -88,7 +91,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => index().prop_map(Operation::DropLease),
         2 => index().prop_map(Operation::DropListener),
         2 => index().prop_map(Operation::DropTicket),
-        4 => index().prop_map(Operation::GiveUp),
+        4 => (index(), any::<bool>()).prop_map(|(listener, has_connected)| Operation::GiveUp {
+            listener,
+            has_connected,
+        }),
         1 => index().prop_map(Operation::EndSession),
         3 => range().prop_map(Operation::SetRange),
         2 => (0..20u64).prop_map(|seconds| Operation::Pass { seconds }),
@@ -164,7 +170,10 @@ impl Run {
                 }
             }
             Operation::DropTicket(index) => self.drop_ticket(index),
-            Operation::GiveUp(index) => self.give_up(index),
+            Operation::GiveUp {
+                listener,
+                has_connected,
+            } => self.give_up(listener, *has_connected),
             Operation::EndSession(index) => {
                 if let Some((_, Requester { session, .. })) = self.owner_before(index) {
                     drop(self.pool.end_guard(session));
@@ -302,7 +311,7 @@ impl Run {
         take_one(&mut owners, index)
     }
 
-    fn give_up(&mut self, index: &Index) {
+    fn give_up(&mut self, index: &Index, has_connected: bool) {
         let Some(listener) = take_one(&mut self.listeners, index) else {
             return;
         };
@@ -311,8 +320,13 @@ impl Run {
         self.end(request, port);
         let owner = request.requester.clone();
         let model = self.model(request.key);
-        model.give_up(range, port, owner, now);
-        listener.close_at(LeaseEnd::GivenUp, now);
+        model.give_up(range, port, owner, has_connected, now);
+        let end = if has_connected {
+            LeaseEnd::Lost
+        } else {
+            LeaseEnd::GivenUp
+        };
+        listener.close_at(end, now);
     }
 
     /// Listens on another port, but reports this one as bound.

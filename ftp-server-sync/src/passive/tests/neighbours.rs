@@ -50,6 +50,10 @@ impl Sessions {
         listener.close_at(LeaseEnd::GivenUp, self.now);
     }
 
+    fn lose(&self, listener: PassiveListener) {
+        listener.close_at(LeaseEnd::Lost, self.now);
+    }
+
     fn later(&self, count: u64) -> Instant {
         self.now + seconds(count)
     }
@@ -199,6 +203,46 @@ fn half_of_the_range_is_kept_out_at_most() {
     let lease = granted(on.request(&exclusive));
     assert_eq!(port_of(&lease), ports[0]);
     let _last = queued(on.request(&exclusive));
+}
+
+/// A client whose connection was lost knows that; one that has not connected yet may do so.
+#[test]
+fn a_lost_connection_keeps_its_port_out_only_beside_those_given_up() {
+    for others in [[2, 1], [2, 3]] {
+        let on = Sessions::new(2, 52);
+        let [late, lost] = others.map(|client| on.listen(&neighbour(client)));
+        let port_lost = lost.port();
+        on.give_up(late);
+        on.lose(lost);
+        let other = granted(on.request(&neighbour(4)));
+        assert_eq!(port_of(&other), port_lost);
+        let _last = queued(on.request(&neighbour(5)));
+    }
+    let on = Sessions::new(2, 53);
+    let [lost, late] = [1, 2].map(|client| on.listen(&neighbour(client)));
+    let port_lost = lost.port();
+    on.lose(lost);
+    let other = on.listen(&peer(FAR));
+    assert_eq!(other.port(), port_lost);
+    drop(other);
+    let other = queued(on.request(&neighbour(3)));
+    on.give_up(late);
+    assert_eq!(port_of(&granted(other.take(on.now))), port_lost);
+}
+
+/// A client that has several sessions: one of them is still awaited.
+#[test]
+fn a_lost_connection_ends_no_wait_for_another_session_of_its_client() {
+    let on = Sessions::new(4, 54);
+    let [late, lost] = [(); 2].map(|()| on.listen(&neighbour(1)));
+    let (port_late, port_lost) = (late.port(), lost.port());
+    on.give_up(late);
+    on.lose(lost);
+    let exclusive = requester(AllowedPeers::any(address(FAR)));
+    let leases = [(); 3].map(|()| granted(on.request(&exclusive)));
+    let others = leases.each_ref().map(port_of);
+    assert!(others.contains(&port_lost));
+    assert!(!others.contains(&port_late));
 }
 
 /// An owner yields only if that would help now.

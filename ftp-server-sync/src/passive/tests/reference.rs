@@ -19,6 +19,7 @@ pub(super) struct Model {
 pub(super) struct GivenUp {
     pub(super) port: u16,
     pub(super) owner: Requester,
+    has_connected: bool,
     until: Instant,
 }
 
@@ -72,12 +73,13 @@ impl Model {
         self.pass_time(now);
     }
 
-    /// The owner of the port gives it up.
+    /// The owner of the port gives it up, or has lost the connection that came to it.
     pub(super) fn give_up(
         &mut self,
         range: Option<PortRange>,
         port: u16,
         owner: Requester,
+        has_connected: bool,
         now: Instant,
     ) {
         if !range.is_some_and(|range| range.contains(port)) {
@@ -85,10 +87,18 @@ impl Model {
         }
         self.kept_out.retain(|given_up| given_up.until > now);
         let client = owner.address();
-        self.kept_out
-            .retain(|given_up| given_up.owner.address() != client);
-        let until = now + KEPT_OUT_FOR;
-        self.kept_out.push(GivenUp { port, owner, until });
+        let is_of_client = |given_up: &GivenUp| given_up.owner.address() == client;
+        let mut of_client = self.kept_out.iter().filter(|one| is_of_client(one));
+        if has_connected && of_client.any(|given_up| !given_up.has_connected) {
+            return;
+        }
+        self.kept_out.retain(|given_up| !is_of_client(given_up));
+        self.kept_out.push(GivenUp {
+            port,
+            owner,
+            has_connected,
+            until: now + KEPT_OUT_FOR,
+        });
         self.limit_kept_out(range);
     }
 
@@ -100,7 +110,9 @@ impl Model {
             ports.collect::<BTreeSet<u16>>().len()
         };
         while ports(self) > usize::from(most) {
-            self.kept_out.remove(0);
+            let mut kept_out = self.kept_out.iter();
+            let first = kept_out.position(|given_up| given_up.has_connected);
+            self.kept_out.remove(first.unwrap_or_default());
         }
     }
 
