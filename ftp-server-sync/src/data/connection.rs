@@ -360,11 +360,11 @@ impl DataConnection {
                     self.lingering = Some(Lingering::new(attempt.stream.into_stream(), now));
                 }
             }
-            State::Listening { mut port, .. }
-            | State::Handshaking(Attempt {
+            State::Handshaking(Attempt {
                 mode: Mode::Passive(Some(mut port)),
                 ..
-            }) => port.release(LeaseEnd::GivenUp),
+            }) => port.release(LeaseEnd::Lost),
+            State::Listening { mut port, .. } => port.release(LeaseEnd::GivenUp),
             State::Idle
             | State::Queued { .. }
             | State::Connecting { .. }

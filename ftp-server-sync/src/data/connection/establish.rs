@@ -46,7 +46,7 @@ impl DataConnection {
             start.failure.get_or_insert(failure);
         }
         if let Some(error) = start.failed(&port, now) {
-            port.release(LeaseEnd::GivenUp);
+            port.release(LeaseEnd::Lost);
             return DataStep::Failed(error);
         }
         let start = Some(start);
