@@ -166,21 +166,10 @@ impl Worker<'_> {
         let origin = self.origin(lateness);
         let is_first = self.random.one_in(2);
         let stores = self.random.one_in(2);
-        let mut looks = Vec::new();
-        while !slow && self.random.one_in(4) {
-            looks.extend(connect_from(Some(self.address), port));
-        }
+        let looks = if slow { Vec::new() } else { self.looks(port) };
         let must_reset = self.random.one_in(2);
         let has_looked = !looks.is_empty();
-        let mut after = Vec::new();
-        for look in looks {
-            match self.random.below(3) {
-                0 => drop(look),
-                // A small download is complete before it can be seen that a look has received it.
-                2 if stores => after.push(look),
-                _ => reset(look),
-            }
-        }
+        let mut after = self.end_looks(looks, stores);
         // On a machine that stands still for a while, a client does not come later than it would:
         // it looks at the clock again when it has connected.
         let late = if slow { SLOW_MAX } else { QUICK_MAX };
@@ -228,6 +217,29 @@ impl Worker<'_> {
         drop(after);
         self.finish(client, stores, bytes);
         true
+    }
+
+    /// Connections that carry nothing.
+    fn looks(&mut self, port: SocketAddr) -> Vec<TcpStream> {
+        let mut looks = Vec::new();
+        while self.random.one_in(4) {
+            looks.extend(connect_from(Some(self.address), port));
+        }
+        looks
+    }
+
+    /// Ends these looks, but for some that stay open during an upload.
+    fn end_looks(&mut self, looks: Vec<TcpStream>, stores: bool) -> Vec<TcpStream> {
+        let mut open = Vec::new();
+        for look in looks {
+            match self.random.below(3) {
+                0 => drop(look),
+                // A small download is complete before it can be seen that a look has received it.
+                2 if stores => open.push(look),
+                _ => reset(look),
+            }
+        }
+        open
     }
 
     /// Where its data connection comes from: now and then, from the address of a neighbour, as a

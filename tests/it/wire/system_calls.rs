@@ -19,7 +19,8 @@ use crate::support::wait::wait_until;
 #[test]
 fn replies_to_one_read_go_out_in_one_write() {
     let (traced, mut client) = Traced::new();
-    // On a busy machine a turn may end by its time, in the middle of the commands: rarely each time.
+    // On a busy machine a turn may end by its time, in the middle of the commands: rarely each
+    // time.
     for _ in 0..10 {
         client.send_bytes("NOOP\r\nSYST\r\nTYPE I\r\nSIZE file\r\nTYPE A\r\nCWD /\r\nNOOP\r\n");
         client.expect_all(&[200, 215, 200, 213, 200, 250, 200]);

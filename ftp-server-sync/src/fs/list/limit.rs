@@ -15,8 +15,8 @@ pub(crate) struct ListLimit {
 }
 
 impl ListLimit {
-    /// `entries`: those that are looked at. Names that are read count for less; a piece of them that
-    /// is read at once may exceed it.
+    /// `entries`: those that are looked at. Names that are read count for less; a piece of them
+    /// that is read at once may exceed it.
     pub(crate) fn new(entries: usize, ends: Instant) -> Self {
         Self {
             entries,
@@ -60,8 +60,8 @@ impl ListLimit {
     }
 }
 
-/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 700 entries, or reads four times as
-/// many names.
+/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 700 entries, or reads four times
+/// as many names.
 const ENTRY_COST: usize = 6000;
 
 /// Names that are read together cost as much as a look at one entry.
