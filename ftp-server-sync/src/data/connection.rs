@@ -341,19 +341,28 @@ impl DataConnection {
         }
     }
 
-    /// The transfer has ended with this result.
+    /// The transfer has ended with this result. `session_ends`: its client will not connect any
+    /// more.
     pub(crate) fn finish(
         &mut self,
         result: Result<(), TransferError>,
         is_upload: bool,
+        session_ends: bool,
         now: Instant,
     ) {
+        let unless_session_ends = |end| {
+            if session_ends {
+                LeaseEnd::NotConnected
+            } else {
+                end
+            }
+        };
         match mem::replace(&mut self.state, State::Idle) {
             State::Open(attempt) => {
                 if let Mode::Passive(Some(mut port)) = attempt.mode {
                     port.release(match result {
                         Ok(()) => LeaseEnd::Connected,
-                        Err(_) => LeaseEnd::Lost,
+                        Err(_) => unless_session_ends(LeaseEnd::Lost),
                     });
                 }
                 if must_linger(&attempt.stream, result, is_upload) {
@@ -363,8 +372,10 @@ impl DataConnection {
             State::Handshaking(Attempt {
                 mode: Mode::Passive(Some(mut port)),
                 ..
-            }) => port.release(LeaseEnd::Lost),
-            State::Listening { mut port, .. } => port.release(LeaseEnd::GivenUp),
+            }) => port.release(unless_session_ends(LeaseEnd::Lost)),
+            State::Listening { mut port, .. } => {
+                port.release(unless_session_ends(LeaseEnd::GivenUp));
+            }
             State::Idle
             | State::Queued { .. }
             | State::Connecting { .. }

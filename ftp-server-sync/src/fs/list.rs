@@ -191,7 +191,7 @@ impl Listing {
                 WalkStep::Failed(refusal) => return Err(refusal),
             };
             match &answer {
-                WalkAnswer::Names { names, .. } => limit.count_names(names.len()),
+                WalkAnswer::Names { names, .. } => limit.count(names.len()),
                 WalkAnswer::Entry(_) | WalkAnswer::Opened(_) | WalkAnswer::Refused(_) => {
                     limit.count(1);
                     has_looked = true;

@@ -328,16 +328,24 @@ impl Connection {
             self.report_data(DataEvent::Entries(entries));
         }
         self.report_transfer(&transfer.request, &facts, result);
-        self.data.finish(result, transfer.is_upload(), now);
+        let session_ends = self.ends_after_transfer();
+        self.data
+            .finish(result, transfer.is_upload(), session_ends, now);
         self.note_doing();
         let transfer = transfer.id();
         self.answer(Outcome::TransferEnded { transfer, result });
     }
 
+    /// Whether nothing comes after the transfer that runs: the client has said QUIT, or is gone.
+    fn ends_after_transfer(&self) -> bool {
+        self.session.has_quit() || self.session.is_closed() || self.control.is_end_reported()
+    }
+
     /// Gives up the port of a client that has not connected, if other sessions need it.
     #[inline(never)]
     pub(super) fn yield_port(&mut self, now: Instant) -> bool {
-        match self.data.yield_port(now) {
+        let session_ends = self.ends_after_transfer();
+        match self.data.yield_port(session_ends, now) {
             YieldOutcome::NotDue => return false,
             YieldOutcome::Connected(peer) => self.report_connected(peer, now),
             YieldOutcome::GivenUp => {

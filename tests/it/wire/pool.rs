@@ -431,6 +431,27 @@ fn slow_client(command: &str) {
 }
 
 /// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
+/// A client that was given up may still connect. When another session ends in the middle of its
+/// upload, the next one gets the port of that session.
+#[test]
+fn long_a_session_that_ends_gives_no_awaited_port_away() {
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000-20001"]);
+    let server = setup.in_process();
+    server.write("file", "text");
+    let [one, two] = NEIGHBOURS;
+    let [mut late, mut leaving, mut next] = [one, two, one].map(|at| client_at(at, server.address));
+    late.extended_passive();
+    late.command("RETR file", 150);
+    pass_time(Duration::from_secs(3), "only this port is given up below");
+    let port = leaving.extended_passive();
+    leaving.command("STOR new", 150);
+    next.send("EPSV");
+    late.expect(425);
+    drop(leaving);
+    let reply = next.expect(229);
+    assert_eq!(next.announced(&reply), port);
+}
+
 #[test]
 fn abor_quit_and_a_lost_connection_leave_the_queue() {
     let server = Setup::new()

@@ -126,8 +126,9 @@ impl DataConnection {
         }
     }
 
-    /// The port that others wait for is closed for them when its time is over.
-    pub(crate) fn yield_port(&mut self, now: Instant) -> YieldOutcome {
+    /// The port that others wait for is closed for them when its time is over. `session_ends`: the
+    /// client will not connect any more after that.
+    pub(crate) fn yield_port(&mut self, session_ends: bool, now: Instant) -> YieldOutcome {
         let State::Listening { port, .. } = &self.state else {
             return YieldOutcome::NotDue;
         };
@@ -149,7 +150,11 @@ impl DataConnection {
                 YieldOutcome::Connected(peer)
             }
             (None, true) => {
-                port.release(LeaseEnd::GivenUp);
+                port.release(if session_ends {
+                    LeaseEnd::NotConnected
+                } else {
+                    LeaseEnd::GivenUp
+                });
                 YieldOutcome::GivenUp
             }
             (None, false) => YieldOutcome::NotDue,

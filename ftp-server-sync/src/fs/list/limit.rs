@@ -15,8 +15,8 @@ pub(crate) struct ListLimit {
 }
 
 impl ListLimit {
-    /// `entries`: those that are looked at. Names that are read count for less; a piece of them
-    /// that is read at once may exceed it.
+    /// `entries`: names that are read, and entries that are looked at. A piece of names that is
+    /// read at once may exceed it.
     pub(crate) fn new(entries: usize, ends: Instant) -> Self {
         Self {
             entries,
@@ -30,11 +30,6 @@ impl ListLimit {
 
     pub(super) fn count(&mut self, entries: usize) {
         self.used += entries;
-    }
-
-    /// Names have been read.
-    pub(super) fn count_names(&mut self, names: usize) {
-        self.count(names.div_ceil(NAMES_PER_ENTRY));
     }
 
     /// Whether the step is over.
@@ -60,12 +55,9 @@ impl ListLimit {
     }
 }
 
-/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 700 entries, or reads four times
-/// as many names.
+/// What an entry costs, in bytes: instead of 4 MiB a turn looks at 700 entries, or somewhat more
+/// where a piece of names is read last.
 const ENTRY_COST: usize = 6000;
-
-/// Names that are read together cost as much as a look at one entry.
-const NAMES_PER_ENTRY: usize = 4;
 
 /// Looks at the clock cost a tenth of what an entry costs that the system has in memory.
 const ENTRIES_PER_LOOK: usize = 8;
