@@ -341,8 +341,8 @@ impl DataConnection {
         }
     }
 
-    /// The transfer has ended with this result. `session_ends`: its client will not connect any
-    /// more.
+    /// The transfer has ended with this result. `session_ends`: after it, the client will not
+    /// connect any more.
     pub(crate) fn finish(
         &mut self,
         result: Result<(), TransferError>,
@@ -350,19 +350,12 @@ impl DataConnection {
         session_ends: bool,
         now: Instant,
     ) {
-        let unless_session_ends = |end| {
-            if session_ends {
-                LeaseEnd::NotConnected
-            } else {
-                end
-            }
-        };
         match mem::replace(&mut self.state, State::Idle) {
             State::Open(attempt) => {
                 if let Mode::Passive(Some(mut port)) = attempt.mode {
                     port.release(match result {
                         Ok(()) => LeaseEnd::Connected,
-                        Err(_) => unless_session_ends(LeaseEnd::Lost),
+                        Err(_) => LeaseEnd::Lost.in_session(session_ends),
                     });
                 }
                 if must_linger(&attempt.stream, result, is_upload) {
@@ -372,9 +365,9 @@ impl DataConnection {
             State::Handshaking(Attempt {
                 mode: Mode::Passive(Some(mut port)),
                 ..
-            }) => port.release(unless_session_ends(LeaseEnd::Lost)),
+            }) => port.release(LeaseEnd::Lost.in_session(session_ends)),
             State::Listening { mut port, .. } => {
-                port.release(unless_session_ends(LeaseEnd::GivenUp));
+                port.release(LeaseEnd::GivenUp.in_session(session_ends));
             }
             State::Idle
             | State::Queued { .. }

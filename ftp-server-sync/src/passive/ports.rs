@@ -61,6 +61,17 @@ pub(crate) enum LeaseEnd {
     Lost,
 }
 
+impl LeaseEnd {
+    /// This end, or, if the session ends with it, the one after which no client is awaited.
+    pub(crate) fn in_session(self, session_ends: bool) -> Self {
+        if session_ends {
+            Self::NotConnected
+        } else {
+            self
+        }
+    }
+}
+
 impl Ports {
     pub(super) fn new(range: Option<PortRange>, left_out: &Arc<BTreeSet<u16>>) -> Self {
         Self {

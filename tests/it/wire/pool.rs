@@ -430,7 +430,6 @@ fn slow_client(command: &str) {
     assert_eq!(slow.fetch("RETR first"), b"first");
 }
 
-/// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
 /// A client that was given up may still connect. When another session ends in the middle of its
 /// upload, the next one gets the port of that session.
 #[test]
@@ -452,6 +451,7 @@ fn long_a_session_that_ends_gives_no_awaited_port_away() {
     assert_eq!(next.announced(&reply), port);
 }
 
+/// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
 #[test]
 fn abor_quit_and_a_lost_connection_leave_the_queue() {
     let server = Setup::new()

@@ -150,11 +150,7 @@ impl DataConnection {
                 YieldOutcome::Connected(peer)
             }
             (None, true) => {
-                port.release(if session_ends {
-                    LeaseEnd::NotConnected
-                } else {
-                    LeaseEnd::GivenUp
-                });
+                port.release(LeaseEnd::GivenUp.in_session(session_ends));
                 YieldOutcome::GivenUp
             }
             (None, false) => YieldOutcome::NotDue,
