@@ -36,6 +36,7 @@ struct Machine {
 /// A script that has ended, or goes on to serve.
 pub(crate) struct Script {
     pub(crate) has_succeeded: bool,
+    pub(crate) is_serving: bool,
     pub(crate) stdout: String,
     /// Also the log of a server.
     pub(crate) stderr: String,
@@ -96,7 +97,8 @@ impl Machines {
         PathBuf::from(format!("/proc/{first}/root{path}"))
     }
 
-    /// Runs a script as a normal user in the home, until it ends or a server in it listens.
+    /// Runs a script as a normal user in the home, until it ends or a server in it listens. Its log
+    /// goes on: [`Machines::read_on`].
     pub(crate) fn run(&mut self, host: &str, script: &str) -> Script {
         let first = self.machine(host).first.to_string();
         let mut command = Command::new("nsenter");
@@ -133,9 +135,17 @@ impl Machines {
         // A server goes on until its machine ends.
         Script {
             has_succeeded: is_done && ended.is_none_or(|status| status.success()),
+            is_serving: is_done && ended.is_none(),
             stdout: read(&stdout),
             stderr: read(&stderr),
         }
+    }
+
+    /// What the script that was run last has printed in the meantime.
+    pub(crate) fn read_on(&self, script: &mut Script) {
+        let [stdout, stderr] = self.outputs(self.scripts - 1);
+        script.stdout = read(&stdout);
+        script.stderr = read(&stderr);
     }
 
     /// All that scripts have printed until now, the logs of their servers among it.
