@@ -14,7 +14,6 @@ mod identity;
 mod pem;
 mod problem;
 mod protection;
-mod record;
 mod resumption;
 mod self_signed;
 mod session_store;

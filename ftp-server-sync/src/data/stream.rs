@@ -79,6 +79,13 @@ impl Stream {
         }
     }
 
+    /// The connection waits for its client: TLS needs no memory for it.
+    pub(crate) fn release_buffers(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.release_buffers();
+        }
+    }
+
     pub(crate) fn tls(&self) -> Option<&TlsStream> {
         self.tls.as_deref()
     }

@@ -173,11 +173,11 @@ impl Control {
         self.input.shrink();
     }
 
-    /// Whether more may be there after a read that has not filled the buffer: TLS reads one record
-    /// at a time, the end of the connection has an event together with the bytes before it, and a
-    /// read also ends before a byte that the client has marked as urgent.
+    /// Whether more may be there after a read that has not filled the buffer: the end of the
+    /// connection has an event together with the bytes before it, and a read also ends before a
+    /// byte that the client has marked as urgent. TLS may end it before what it has not received.
     fn may_have_more(&self) -> bool {
-        self.ends_early || self.stream.tls().is_some()
+        self.ends_early || self.stream.tls().is_some_and(TlsStream::may_have_more)
     }
 
     pub(super) fn input(&self) -> &[u8] {
@@ -266,7 +266,11 @@ impl Control {
                 Err(error) => self.on_write_error(&error),
             }
         }
-        self.output.is_empty() && self.sent_by(Stream::flush)
+        let is_sent = self.output.is_empty() && self.sent_by(Stream::flush);
+        if is_sent {
+            self.stream.release_buffers();
+        }
+        is_sent
     }
 
     /// The same for the last time: with TLS, close_notify follows.

@@ -1,47 +1,67 @@
 //! One TLS connection over a non-blocking socket.
 //!
-//! It buffers at most [`WRITE_BYTES_MAX`] of what is written, and one record of what is read. An
+//! rustls works on the buffers here and keeps none of its own, so that one system call receives
+//! several records, and a connection that waits for its client has no buffers at all. What is
+//! received is buffered up to [`RECEIVED_BYTES_MAX`], what is written up to [`WRITE_BYTES_MAX`]. An
 //! error of the kind `InvalidData` means that the peer violated the TLS protocol. An alert has been
 //! sent to it, if possible.
+
+mod byte_queue;
+mod job;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
 use mio::net::TcpStream;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConnection, SupportedCipherSuite};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
+use rustls::{HandshakeKind, ProtocolVersion, SupportedCipherSuite};
 
 use super::ServerConfig;
 use super::client_fault::ClientFault;
-use super::record::RecordBoundary;
+use byte_queue::ByteQueue;
+use job::{Job, Step, encode};
 
 /// One connection's TLS.
 pub(crate) struct TlsStream {
-    connection: ServerConnection,
-    boundary: RecordBoundary,
+    connection: UnbufferedServerConnection,
+    /// Received, and not processed yet: the beginning of a record, or whole ones.
+    received: ByteQueue,
+    /// Decrypted, and not read yet.
+    decrypted: ByteQueue,
+    unsent: ByteQueue,
+    /// How much is received at once: it grows with what comes.
+    receive_bytes: usize,
+    /// The last receiving may have left something in the socket.
+    may_receive_more: bool,
     /// The number of records that were written.
     records_written: u64,
+    /// The client has broken the protocol: rustls is not to be called any more.
+    fault: Option<rustls::Error>,
+    /// The peer has sent close_notify.
+    is_closed_by_peer: bool,
     /// The peer closed the connection between two records, without close_notify.
     bare_end: bool,
     /// Reading failed after some bytes: the next call of [`read`](Self::read) says so.
     deferred: Option<io::Error>,
 }
 
-/// Reads from a socket and follows the record boundaries.
-struct BoundaryReader<'a> {
-    socket: &'a mut TcpStream,
-    boundary: &'a mut RecordBoundary,
-}
-
 impl TlsStream {
     /// A connection before its handshake.
     pub(crate) fn boxed(config: ServerConfig) -> io::Result<Box<Self>> {
-        let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
-        // `write` limits what is buffered.
-        connection.set_buffer_limit(None);
+        let connection = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
         Ok(Box::new(Self {
             connection,
-            boundary: RecordBoundary::default(),
+            received: ByteQueue::default(),
+            decrypted: ByteQueue::default(),
+            unsent: ByteQueue::default(),
+            receive_bytes: RECEIVED_BYTES_MIN,
+            may_receive_more: true,
             records_written: 0,
+            fault: None,
+            is_closed_by_peer: false,
             bare_end: false,
             deferred: None,
         }))
@@ -58,6 +78,7 @@ impl TlsStream {
             if self.receive(socket)? == 0 {
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, ENDED_EARLY));
             }
+            self.process(Job::Process, socket)?;
         }
     }
 
@@ -74,45 +95,67 @@ impl TlsStream {
         }
         let mut filled = 0;
         while filled < buffer.len() {
-            let error = match self.connection.reader().read(&mut buffer[filled..]) {
+            match self.read_some(socket, &mut buffer[filled..], filled > 0) {
                 Ok(0) => break,
-                Ok(count) => {
-                    filled += count;
-                    continue;
-                }
-                Err(error) => error,
-            };
-            let error = match error.kind() {
-                ErrorKind::WouldBlock => match self.receive(socket) {
-                    Ok(_) => continue,
-                    Err(error) => error,
-                },
-                ErrorKind::UnexpectedEof if self.boundary.is_between_records() => {
-                    self.bare_end = true;
+                Ok(count) => filled += count,
+                Err(error) if filled == 0 => return Err(error),
+                Err(error) => {
+                    if error.kind() != ErrorKind::WouldBlock {
+                        self.deferred = Some(error);
+                    }
                     break;
                 }
-                _ => error,
-            };
-            if filled == 0 {
-                return Err(error);
             }
-            if error.kind() != ErrorKind::WouldBlock {
-                self.deferred = Some(error);
-            }
-            break;
         }
         Ok(filled)
     }
 
+    /// Reads what is decrypted, else what can be received. `has_some`: the caller has read before,
+    /// and does not need to know that no more is there.
+    fn read_some(
+        &mut self,
+        socket: &mut TcpStream,
+        buffer: &mut [u8],
+        has_some: bool,
+    ) -> io::Result<usize> {
+        if !self.decrypted.is_empty() {
+            return Ok(self.decrypted.move_to(buffer));
+        }
+        loop {
+            if let Some(count) = self.process(Job::Read(buffer), socket)? {
+                return Ok(count);
+            }
+            if self.is_closed_by_peer || (has_some && !self.may_receive_more) {
+                return Ok(0);
+            }
+            if self.receive(socket)? == 0 {
+                if !self.received.is_empty() {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                self.bare_end = true;
+                return Ok(0);
+            }
+        }
+    }
+
+    /// Whether a read that has not filled its buffer may have left something in the socket.
+    pub(crate) fn may_have_more(&self) -> bool {
+        self.may_receive_more
+    }
+
     /// Takes bytes and sends as many as possible; `WouldBlock` while earlier bytes are unsent.
+    /// Before the end of the handshake nothing can be sent: what is written then, as the last reply
+    /// of a session that has waited too long for it, is dropped.
     pub(crate) fn write(&mut self, socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
         self.flush(socket)?;
         let length = bytes.len().min(WRITE_BYTES_MAX);
-        self.count_records(length)?;
-        let taken = self.connection.writer().write(&bytes[..length])?;
-        if taken == 0 && length > 0 {
-            return Err(ErrorKind::WriteZero.into());
+        if self.connection.is_handshaking() {
+            return Ok(length);
         }
+        self.count_records(length)?;
+        let Some(taken) = self.process(Job::Write(&bytes[..length]), socket)? else {
+            return Err(ErrorKind::WriteZero.into());
+        };
         match self.flush(socket) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -121,12 +164,10 @@ impl TlsStream {
 
     /// Sends buffered bytes; `WouldBlock` while some are unsent.
     pub(crate) fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
-        while self.connection.wants_write() {
-            match self.connection.write_tls(socket) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+        while !self.unsent.is_empty() {
+            match retry(|| socket.write(self.unsent.bytes()))? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                count => self.unsent.consume(count),
             }
         }
         Ok(())
@@ -134,14 +175,27 @@ impl TlsStream {
 
     /// Whether earlier bytes are unsent.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.connection.wants_write()
+        !self.unsent.is_empty()
     }
 
     /// Sends close_notify, once even if called again; `WouldBlock` while it, or earlier bytes, are
     /// unsent.
     pub(crate) fn close(&mut self, socket: &mut TcpStream) -> io::Result<()> {
-        self.connection.send_close_notify();
+        if !self.connection.is_handshaking() {
+            // If the client has broken the protocol, it has got an alert instead.
+            let _ = self.process(Job::Close, socket);
+        }
         self.flush(socket)
+    }
+
+    /// Gives the memory of empty buffers back, until they are needed again.
+    pub(crate) fn release_buffers(&mut self) {
+        self.decrypted.release();
+        self.unsent.release();
+        if self.received.is_empty() {
+            self.received.release();
+            self.receive_bytes = RECEIVED_BYTES_MIN;
+        }
     }
 
     /// Whether the connection was closed between two records, without close_notify. Many clients
@@ -155,18 +209,78 @@ impl TlsStream {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Reads some bytes from the socket and processes them; zero at the end. Between two records
-    /// rustls reads little at once, but as long as a part of the next one is there, a whole record.
+    /// Receives some bytes; zero at the end.
     fn receive(&mut self, socket: &mut TcpStream) -> io::Result<usize> {
-        let boundary = &mut self.boundary;
-        let mut reader = BoundaryReader { socket, boundary };
-        let count = retry(|| self.connection.read_tls(&mut reader))?;
-        if let Err(fault) = self.connection.process_new_packets() {
-            // Sends the alert. If that fails now, it is not sent.
-            let _ = self.flush(socket);
-            return Err(io::Error::new(ErrorKind::InvalidData, ClientFault(fault)));
+        let most = self.receive_bytes.saturating_sub(self.received.len());
+        if most == 0 {
+            // The client alone decides how it cuts a message of the handshake.
+            return Err(io::Error::new(ErrorKind::InvalidData, TOO_LONG));
         }
-        Ok(count)
+        let room = &mut self.received.room(most)[..most];
+        let result = retry(|| socket.read(room));
+        self.may_receive_more = matches!(result, Ok(count) if count == most);
+        if self.may_receive_more {
+            self.receive_bytes = (2 * self.receive_bytes).min(RECEIVED_BYTES_MAX);
+        }
+        self.received.add(result.as_ref().map_or(0, |count| *count));
+        result
+    }
+
+    /// Has rustls process what was received until the job is done: for how many bytes. `None` if
+    /// more has to be received first.
+    fn process(&mut self, mut job: Job<'_>, socket: &mut TcpStream) -> io::Result<Option<usize>> {
+        loop {
+            if let Some(fault) = self.fault.clone() {
+                return Err(io::Error::new(ErrorKind::InvalidData, ClientFault(fault)));
+            }
+            match self.step(&mut job) {
+                Step::Again => {}
+                Step::Done(count) => return Ok(Some(count)),
+                Step::Blocked => return Ok(None),
+                Step::Failed(fault) => {
+                    self.fault = Some(fault);
+                    self.send_alert(socket);
+                }
+            }
+        }
+    }
+
+    /// Calls rustls once.
+    fn step(&mut self, job: &mut Job<'_>) -> Step {
+        let received = self.received.bytes_mut();
+        let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(received);
+        let step = match state {
+            Ok(ConnectionState::ReadTraffic(traffic)) => {
+                let (more, step) = job.read(traffic, &mut self.decrypted);
+                discard += more;
+                step
+            }
+            Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.unsent),
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                // It is sent before all that is written later.
+                data.done();
+                Step::Again
+            }
+            Ok(ConnectionState::PeerClosed) => {
+                self.is_closed_by_peer = true;
+                Step::Again
+            }
+            Ok(ConnectionState::WriteTraffic(traffic)) => job.perform(traffic, &mut self.unsent),
+            // Early data is not offered.
+            Ok(_) => Step::Blocked,
+            Err(fault) => Step::Failed(fault),
+        };
+        self.received.consume(discard);
+        step
+    }
+
+    /// Sends what rustls has to say about the fault. If that fails now, it is not sent.
+    fn send_alert(&mut self, socket: &mut TcpStream) {
+        // Without anything to send, it would look at the faulty record again.
+        while self.connection.wants_write()
+            && let Step::Again = self.step(&mut Job::Process)
+        {}
+        let _ = self.flush(socket);
     }
 
     /// Refuses to write more than the keys allow. A TLS 1.2 connection cannot change its keys:
@@ -205,17 +319,9 @@ impl fmt::Debug for TlsStream {
     }
 }
 
-impl Read for BoundaryReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.socket.read(buffer)?;
-        self.boundary.advance(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
-        match read() {
+        match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => return other,
         }
@@ -223,10 +329,14 @@ fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
 }
 
 const ENDED_EARLY: &str = "the client closed the connection before the handshake was complete";
+const TOO_LONG: &str = "the client has sent a message that is too long";
 
+/// A command, or a part of the handshake.
+const RECEIVED_BYTES_MIN: usize = 4 * 1024;
+/// Some records, and the longest message of a handshake.
+const RECEIVED_BYTES_MAX: usize = 64 * 1024;
 /// The most that is buffered at once, in records of [`RECORD_BYTES_MAX`].
 const WRITE_BYTES_MAX: usize = 256 * 1024;
-
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 
 /// Reserve for the handshake, alerts, and records that are not full.
