@@ -18,6 +18,8 @@ mod resumption;
 mod self_signed;
 mod session_store;
 mod stream;
+#[cfg(test)]
+pub(crate) mod test_peers;
 mod tickets;
 
 pub(crate) use facts::fingerprint;
@@ -25,7 +27,7 @@ pub(crate) use identity::Identity;
 pub(crate) use problem::CertificateProblem;
 pub(crate) use protection::{Protection, Unproven};
 pub(crate) use resumption::Resumption;
-pub(crate) use stream::TlsStream;
+pub(crate) use stream::{TlsStream, Traffic};
 pub(crate) use tickets::TicketRegistry;
 
 use std::sync::Arc;

@@ -24,7 +24,8 @@ pub(super) struct Lingering {
 }
 
 impl Lingering {
-    pub(super) fn new(stream: Stream, now: Instant) -> Self {
+    pub(super) fn new(mut stream: Stream, now: Instant) -> Self {
+        stream.release_buffers();
         Self {
             stream,
             registered: false,

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
-use crate::tls::{ServerConfig, TlsStream};
+use crate::tls::{ServerConfig, TlsStream, Traffic};
 
 /// A socket, and its TLS if it has any.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ impl Stream {
     }
 
     /// Uses TLS from now on, as the server. The handshake comes first.
-    pub(crate) fn start_tls(&mut self, config: ServerConfig) -> io::Result<()> {
-        self.tls = Some(TlsStream::boxed(config)?);
+    pub(crate) fn start_tls(&mut self, config: ServerConfig, traffic: Traffic) -> io::Result<()> {
+        self.tls = Some(TlsStream::boxed(config, traffic)?);
         Ok(())
     }
 

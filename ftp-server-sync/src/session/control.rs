@@ -12,7 +12,7 @@ use mio::{Interest, Registry, Token};
 
 use super::control_input::ControlInput;
 use crate::data::stream::Stream;
-use crate::tls::{ServerConfig, TlsStream};
+use crate::tls::{ServerConfig, TlsStream, Traffic};
 
 /// The bytes of a control connection, in both directions.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Control {
         if !self.input.is_empty() {
             return Err(ErrorKind::InvalidData.into());
         }
-        self.stream.start_tls(config)?;
+        self.stream.start_tls(config, Traffic::Commands)?;
         self.shaking_hands = true;
         Ok(())
     }

@@ -63,6 +63,12 @@ pub(crate) struct ServerConfig;
 #[derive(Debug)]
 pub(crate) enum TlsStream {}
 
+/// What would come over a connection.
+pub(crate) enum Traffic {
+    Commands,
+    Data,
+}
+
 /// Would be the TLS sessions of one control connection.
 #[derive(Debug)]
 pub(crate) struct Resumption;
@@ -80,7 +86,7 @@ pub(crate) enum Unproven {}
 pub(crate) struct TicketRegistry;
 
 impl TlsStream {
-    pub(crate) fn boxed(_: ServerConfig) -> io::Result<Box<Self>> {
+    pub(crate) fn boxed(_: ServerConfig, _: Traffic) -> io::Result<Box<Self>> {
         Err(ErrorKind::Unsupported.into())
     }
 

@@ -32,10 +32,11 @@ pub(crate) struct TlsStream {
     /// Decrypted, and not read yet.
     decrypted: ByteQueue,
     unsent: ByteQueue,
+    traffic: Traffic,
     /// How much is received at once: it grows with what comes.
     receive_bytes: usize,
-    /// The last receiving may have left something in the socket.
-    may_receive_more: bool,
+    /// The last [`read`](Self::read) has received all that the socket had.
+    is_drained: bool,
     /// The number of records that were written.
     records_written: u64,
     /// The client has broken the protocol: rustls is not to be called any more.
@@ -48,17 +49,25 @@ pub(crate) struct TlsStream {
     deferred: Option<io::Error>,
 }
 
+/// What comes over a connection, and so how much may be buffered of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    Commands,
+    Data,
+}
+
 impl TlsStream {
     /// A connection before its handshake.
-    pub(crate) fn boxed(config: ServerConfig) -> io::Result<Box<Self>> {
+    pub(crate) fn boxed(config: ServerConfig, traffic: Traffic) -> io::Result<Box<Self>> {
         let connection = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
         Ok(Box::new(Self {
             connection,
             received: ByteQueue::default(),
             decrypted: ByteQueue::default(),
             unsent: ByteQueue::default(),
+            traffic,
             receive_bytes: RECEIVED_BYTES_MIN,
-            may_receive_more: true,
+            is_drained: false,
             records_written: 0,
             fault: None,
             is_closed_by_peer: false,
@@ -93,6 +102,7 @@ impl TlsStream {
         if let Some(error) = self.deferred.take() {
             return Err(error);
         }
+        self.is_drained = false;
         let mut filled = 0;
         while filled < buffer.len() {
             match self.read_some(socket, &mut buffer[filled..], filled > 0) {
@@ -125,7 +135,7 @@ impl TlsStream {
             if let Some(count) = self.process(Job::Read(buffer), socket)? {
                 return Ok(count);
             }
-            if self.is_closed_by_peer || (has_some && !self.may_receive_more) {
+            if self.is_closed_by_peer || (has_some && self.is_drained) {
                 return Ok(0);
             }
             if self.receive(socket)? == 0 {
@@ -138,9 +148,11 @@ impl TlsStream {
         }
     }
 
-    /// Whether a read that has not filled its buffer may have left something in the socket.
+    /// Whether a read that has not filled its buffer may have left something: in the socket, or the
+    /// end that comes after what was read.
     pub(crate) fn may_have_more(&self) -> bool {
-        self.may_receive_more
+        let is_at_end = self.is_closed_by_peer || self.bare_end || self.fault.is_some();
+        is_at_end || self.deferred.is_some() || !self.is_drained
     }
 
     /// Takes bytes and sends as many as possible; `WouldBlock` while earlier bytes are unsent.
@@ -211,19 +223,29 @@ impl TlsStream {
 
     /// Receives some bytes; zero at the end.
     fn receive(&mut self, socket: &mut TcpStream) -> io::Result<usize> {
-        let most = self.receive_bytes.saturating_sub(self.received.len());
+        let size = self.receive_bytes.min(self.received_bytes_max());
+        let most = size.saturating_sub(self.received.len());
         if most == 0 {
             // The client alone decides how it cuts a message of the handshake.
             return Err(io::Error::new(ErrorKind::InvalidData, TOO_LONG));
         }
         let room = &mut self.received.room(most)[..most];
         let result = retry(|| socket.read(room));
-        self.may_receive_more = matches!(result, Ok(count) if count == most);
-        if self.may_receive_more {
-            self.receive_bytes = (2 * self.receive_bytes).min(RECEIVED_BYTES_MAX);
+        let count = *result.as_ref().unwrap_or(&0);
+        self.received.add(count);
+        self.is_drained = count < most;
+        if !self.is_drained {
+            self.receive_bytes = (2 * size).min(RECEIVED_BYTES_MAX);
         }
-        self.received.add(result.as_ref().map_or(0, |count| *count));
         result
+    }
+
+    /// A client without a login has to be content with less memory, but for its handshake.
+    fn received_bytes_max(&self) -> usize {
+        match self.traffic {
+            Traffic::Commands if !self.connection.is_handshaking() => RECEIVED_COMMANDS_MAX,
+            Traffic::Commands | Traffic::Data => RECEIVED_BYTES_MAX,
+        }
     }
 
     /// Has rustls process what was received until the job is done: for how many bytes. `None` if
@@ -333,6 +355,8 @@ const TOO_LONG: &str = "the client has sent a message that is too long";
 
 /// A command, or a part of the handshake.
 const RECEIVED_BYTES_MIN: usize = 4 * 1024;
+/// More than the longest record.
+const RECEIVED_COMMANDS_MAX: usize = 20 * 1024;
 /// Some records, and the longest message of a handshake.
 const RECEIVED_BYTES_MAX: usize = 64 * 1024;
 /// The most that is buffered at once, in records of [`RECORD_BYTES_MAX`].

@@ -17,6 +17,7 @@ use crate::data::data_stream::DataStream;
 use crate::data::lingering::Lingering;
 use crate::logging::system_text::SystemText;
 use crate::passive::LeaseEnd;
+use crate::tls::Traffic;
 
 impl DataConnection {
     /// Waits for the connection of a transfer.
@@ -113,7 +114,9 @@ impl DataConnection {
     ) -> DataStep {
         let peer = stream.peer();
         if let Some(protection) = &start.protection
-            && let Err(error) = stream.stream().start_tls(protection.config())
+            && let Err(error) = stream
+                .stream()
+                .start_tls(protection.config(), Traffic::Data)
         {
             return self.no_connection(&error, TransferError::NotConnected);
         }

@@ -3,42 +3,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream as StdTcpStream};
-use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use proptest::prelude::*;
-use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, version};
+use rustls::ClientConnection;
 
 use super::*;
-
-const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
-
-/// Both configurations, for each version.
-static CONFIGS: LazyLock<(ServerConfig, [Arc<ClientConfig>; 2])> = LazyLock::new(|| {
-    let certified = rcgen::generate_simple_self_signed(["ftp.test".to_owned()]).unwrap();
-    let certificate = certified.cert.der().clone();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
-    let key = certified.signing_key.serialize_der().try_into().unwrap();
-    let provider = Arc::new(ring::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&VERSIONS)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let clients = VERSIONS.map(|version| {
-        let config = ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots.clone())
-            .with_no_client_auth();
-        Arc::new(config)
-    });
-    (server.into(), clients)
-});
+use crate::tls::test_peers;
 
 /// A connection and its client, which sends only what a test passes on.
 struct Pair {
@@ -52,18 +23,16 @@ struct Pair {
 
 impl Pair {
     fn new(version: usize) -> Self {
-        let (server, clients) = &*CONFIGS;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let end = StdTcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         end.set_nonblocking(true).unwrap();
         end.set_nodelay(true).unwrap();
-        let name = ServerName::try_from("ftp.test").unwrap();
         Self {
-            tls: TlsStream::boxed(server.clone()).unwrap(),
+            tls: TlsStream::boxed(test_peers::server(), Traffic::Data).unwrap(),
             socket: TcpStream::from_std(socket),
-            client: ClientConnection::new(clients[version].clone(), name).unwrap(),
+            client: test_peers::client(version),
             end,
             read: Vec::new(),
         }

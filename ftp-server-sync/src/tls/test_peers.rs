@@ -1,0 +1,46 @@
+//! A server's configuration and its clients, for tests.
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, version};
+
+use super::ServerConfig;
+
+pub(crate) fn server() -> ServerConfig {
+    CONFIGS.0.clone()
+}
+
+/// A client that speaks the version with this index in [`VERSIONS`].
+pub(crate) fn client(version: usize) -> ClientConnection {
+    let name = ServerName::try_from("ftp.test").unwrap();
+    ClientConnection::new(CONFIGS.1[version].clone(), name).unwrap()
+}
+
+const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
+
+/// Both configurations, for each version.
+static CONFIGS: LazyLock<(ServerConfig, [Arc<ClientConfig>; 2])> = LazyLock::new(|| {
+    let certified = rcgen::generate_simple_self_signed(["ftp.test".to_owned()]).unwrap();
+    let certificate = certified.cert.der().clone();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let key = certified.signing_key.serialize_der().try_into().unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&VERSIONS)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let clients = VERSIONS.map(|version| {
+        let config = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
+        Arc::new(config)
+    });
+    (server.into(), clients)
+});
