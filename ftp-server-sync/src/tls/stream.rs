@@ -22,7 +22,7 @@ use rustls::{HandshakeKind, ProtocolVersion, SupportedCipherSuite};
 use super::ServerConfig;
 use super::client_fault::ClientFault;
 use byte_queue::ByteQueue;
-use job::{Job, Step, encode};
+use job::{Job, RECORD_BYTES_MAX, Step, encode};
 
 /// One connection's TLS.
 pub(crate) struct TlsStream {
@@ -361,7 +361,6 @@ const RECEIVED_COMMANDS_MAX: usize = 20 * 1024;
 const RECEIVED_BYTES_MAX: usize = 64 * 1024;
 /// The most that is buffered at once, in records of [`RECORD_BYTES_MAX`].
 const WRITE_BYTES_MAX: usize = 256 * 1024;
-const RECORD_BYTES_MAX: usize = 16 * 1024;
 
 /// Reserve for the handshake, alerts, and records that are not full.
 const RECORDS_SPARE: u64 = 1024;

@@ -245,7 +245,8 @@ impl SetUp {
         Ok(self)
     }
 
-    /// Runs a script, which has to print this. A server's log goes on after the line that it listens.
+    /// Runs a script, which has to print this. A server goes on to log after the line that it
+    /// listens.
     fn run(&mut self, host: &str, text: &str, expected: &str) -> Result<(), String> {
         let mut script = self.machines.run(host, text);
         let mut checked = check(&script, expected);

@@ -5,7 +5,6 @@ use std::mem;
 use rustls::server::ServerConnectionData;
 use rustls::unbuffered::{EncodeError, EncodeTlsData, EncryptError, ReadTraffic, WriteTraffic};
 
-use super::RECORD_BYTES_MAX;
 use super::byte_queue::ByteQueue;
 
 /// What is to be done as soon as rustls has nothing else to do.
@@ -134,6 +133,8 @@ fn append(
     result.is_ok()
 }
 
+/// What a record holds at most.
+pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// More than the header, nonce, tag and padding of a record.
 const RECORD_OVERHEAD: usize = 64;
 /// Longer ones are rare.
