@@ -25,7 +25,7 @@ pub(super) struct Lingering {
 
 impl Lingering {
     pub(super) fn new(mut stream: Stream, now: Instant) -> Self {
-        stream.release_buffers();
+        stream.forget_tls();
         Self {
             stream,
             registered: false,

@@ -86,6 +86,11 @@ impl Stream {
         }
     }
 
+    /// From now on only the socket is used: TLS needs no memory for what was not read.
+    pub(super) fn forget_tls(&mut self) {
+        self.tls = None;
+    }
+
     pub(crate) fn tls(&self) -> Option<&TlsStream> {
         self.tls.as_deref()
     }

@@ -3,7 +3,7 @@
 //! Both are bounded: input by the longest command line, output because no command is read while
 //! replies are unsent.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 
 use ftp_proto::Reply;
 use mio::event::Event;
@@ -236,16 +236,23 @@ impl Control {
     }
 
     /// Reads and discards what the client has sent after its last command: a socket that is closed
-    /// with unread bytes resets the connection, and the last reply may be lost with it.
+    /// with unread bytes resets the connection, and the last reply, or TLS's alert, may be lost with
+    /// it. To TLS these bytes mean nothing any more.
     pub(super) fn discard(&mut self) {
-        self.expect_input();
         for _ in 0..DISCARDS_MAX {
-            self.input.clear();
-            self.fill();
-            if self.input.is_empty() {
-                return;
+            let room = self.input.room();
+            if room.is_empty() {
+                self.input.clear();
+                continue;
+            }
+            match self.stream.socket().read(room) {
+                Ok(0) => break,
+                Ok(count) => self.input.received(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
             }
         }
+        self.input.clear();
     }
 
     /// Sends as much as possible. True if nothing is left. A connection that is broken counts as

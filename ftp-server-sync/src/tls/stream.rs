@@ -200,12 +200,12 @@ impl TlsStream {
         self.flush(socket)
     }
 
-    /// Gives the memory of empty buffers back, until they are needed again.
+    /// Gives back what memory the buffers do not need now.
     pub(crate) fn release_buffers(&mut self) {
         self.decrypted.release();
         self.unsent.release();
+        self.received.release();
         if self.received.is_empty() {
-            self.received.release();
             self.receive_bytes = RECEIVED_BYTES_MIN;
         }
     }
@@ -240,10 +240,12 @@ impl TlsStream {
         result
     }
 
-    /// A client without a login has to be content with less memory, but for its handshake.
+    /// A client without a login has to be content with less memory, but for a long message of its
+    /// handshake.
     fn received_bytes_max(&self) -> usize {
+        let is_long = self.received.len() >= RECEIVED_COMMANDS_MAX;
         match self.traffic {
-            Traffic::Commands if !self.connection.is_handshaking() => RECEIVED_COMMANDS_MAX,
+            Traffic::Commands if !is_long => RECEIVED_COMMANDS_MAX,
             Traffic::Commands | Traffic::Data => RECEIVED_BYTES_MAX,
         }
     }

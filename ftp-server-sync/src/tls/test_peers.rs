@@ -18,6 +18,14 @@ pub(crate) fn client(version: usize) -> ClientConnection {
     ClientConnection::new(CONFIGS.1[version].clone(), name).unwrap()
 }
 
+/// One whose first message is nearly as long as it may be.
+pub(crate) fn client_with_long_hello() -> ClientConnection {
+    let mut config = ClientConfig::clone(&CONFIGS.1[1]);
+    config.alpn_protocols = vec![vec![b'x'; 255]; 245];
+    let name = ServerName::try_from("ftp.test").unwrap();
+    ClientConnection::new(config.into(), name).unwrap()
+}
+
 const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 /// Both configurations, for each version.

@@ -44,7 +44,9 @@ impl ByteQueue {
             self.start = 0;
         }
         if self.buffer.len() - self.end < least {
-            self.buffer.resize(self.end + least, 0);
+            let size = self.end + least;
+            self.buffer.reserve_exact(size - self.buffer.len());
+            self.buffer.resize(size, 0);
         }
         &mut self.buffer[self.end..]
     }
@@ -68,10 +70,12 @@ impl ByteQueue {
         count
     }
 
-    /// Gives the memory back, unless bytes are in it.
+    /// Gives the memory back but for that of the bytes in it.
     pub(super) fn release(&mut self) {
-        if self.is_empty() {
-            self.buffer = Vec::new();
+        if self.buffer.capacity() > self.len() {
+            self.buffer = self.bytes().to_vec();
+            self.start = 0;
+            self.end = self.buffer.len();
         }
     }
 }
@@ -145,7 +149,7 @@ mod tests {
                     }
                     Step::Release => {
                         queue.release();
-                        prop_assert!(!model.is_empty() || queue.capacity() == 0);
+                        prop_assert_eq!(queue.capacity(), model.len());
                     }
                 }
                 prop_assert_eq!(queue.bytes(), &*model.make_contiguous());

@@ -23,6 +23,10 @@ struct Pair {
 
 impl Pair {
     fn new(version: usize) -> Self {
+        Self::with(test_peers::client(version), Traffic::Data)
+    }
+
+    fn with(client: ClientConnection, traffic: Traffic) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let end = StdTcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, _) = listener.accept().unwrap();
@@ -30,9 +34,9 @@ impl Pair {
         end.set_nonblocking(true).unwrap();
         end.set_nodelay(true).unwrap();
         Self {
-            tls: TlsStream::boxed(test_peers::server(), Traffic::Data).unwrap(),
+            tls: TlsStream::boxed(test_peers::server(), traffic).unwrap(),
             socket: TcpStream::from_std(socket),
-            client: test_peers::client(version),
+            client,
             end,
             read: Vec::new(),
         }
@@ -293,6 +297,29 @@ fn what_is_received_at_once_grows_with_what_comes() {
     assert_eq!(pair.read.len(), 300_000);
     pair.tls.release_buffers();
     assert_eq!(pair.tls.receive_bytes, RECEIVED_BYTES_MIN);
+}
+
+/// A client without a login cannot have much of its commands buffered, whatever its handshake took.
+#[test]
+fn commands_are_buffered_less() {
+    let mut pair = Pair::with(test_peers::client_with_long_hello(), Traffic::Commands);
+    let hello = pair.flight();
+    assert!(hello.len() > 60_000);
+    pair.send(&hello, &[100_000]).unwrap();
+    pair.take();
+    assert!(!pair.client.is_handshaking());
+    // What follows comes at once, so that the end of the handshake is read together with it.
+    pair.client.set_buffer_limit(None);
+    pair.client.writer().write_all(&bytes(60_000)).unwrap();
+    let flight = pair.flight();
+    let sent = pair.end.write(&flight).unwrap();
+    assert!(sent > 30_000);
+    pair.tls.handshake(&mut pair.socket).unwrap();
+    let count = pair.tls.read(&mut pair.socket, &mut [0; 10]).unwrap();
+    assert_eq!(count, 10);
+    pair.tls.release_buffers();
+    let left = pair.tls.received.capacity() + pair.tls.decrypted.capacity();
+    assert!(left <= 2 * RECEIVED_COMMANDS_MAX, "{left}");
 }
 
 /// A connection that waits for its client has no memory but its own.

@@ -186,3 +186,28 @@ fn what_comes_while_input_is_left_is_read() {
     let pieces = [(6000, true, Some(4000)), (1000, true, None)];
     check(1, &pieces, Farewell::Both, false).unwrap();
 }
+
+/// What it has sent is read to the end: otherwise its connection would be reset, and the alert that
+/// says what is wrong might be lost.
+#[test]
+fn a_client_that_speaks_no_tls_gets_an_alert_and_no_reset() {
+    for length in [100, 4500, 6000, 20_000] {
+        let mut pair = Pair::new();
+        pair.control.start_tls(test_peers::server()).unwrap();
+        pair.client.write_all(&vec![b'x'; length]).unwrap();
+        pair.poll
+            .poll(&mut pair.events, Some(Duration::from_secs(5)))
+            .unwrap();
+        for event in &pair.events {
+            pair.control.on_event(event);
+        }
+        let result = pair.control.handshake().expect("it is over");
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidData);
+        assert!(pair.control.flush_and_end());
+        pair.control.discard();
+        drop(pair.control);
+        let mut alert = Vec::new();
+        pair.client.read_to_end(&mut alert).unwrap();
+        assert_eq!((alert.len(), alert[0]), (7, 21), "{length}");
+    }
+}
