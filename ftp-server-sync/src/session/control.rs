@@ -236,8 +236,8 @@ impl Control {
     }
 
     /// Reads and discards what the client has sent after its last command: a socket that is closed
-    /// with unread bytes resets the connection, and the last reply, or TLS's alert, may be lost with
-    /// it. To TLS these bytes mean nothing any more.
+    /// with unread bytes resets the connection, and the last reply, or TLS's alert, may be lost
+    /// with it. To TLS these bytes mean nothing any more.
     pub(super) fn discard(&mut self) {
         for _ in 0..DISCARDS_MAX {
             let room = self.input.room();
