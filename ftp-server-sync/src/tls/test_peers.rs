@@ -14,16 +14,28 @@ pub(crate) fn server() -> ServerConfig {
 
 /// A client that speaks the version with this index in [`VERSIONS`].
 pub(crate) fn client(version: usize) -> ClientConnection {
-    let name = ServerName::try_from("ftp.test").unwrap();
-    ClientConnection::new(CONFIGS.1[version].clone(), name).unwrap()
+    client_of(CONFIGS.1[version].clone())
 }
 
 /// One whose first message is nearly as long as it may be.
 pub(crate) fn client_with_long_hello() -> ClientConnection {
     let mut config = ClientConfig::clone(&CONFIGS.1[1]);
     config.alpn_protocols = vec![vec![b'x'; 255]; 245];
+    client_of(config.into())
+}
+
+fn client_of(config: Arc<ClientConfig>) -> ClientConnection {
     let name = ServerName::try_from("ftp.test").unwrap();
-    ClientConnection::new(config.into(), name).unwrap()
+    ClientConnection::new(config, name).unwrap()
+}
+
+/// What a client has to send now.
+pub(crate) fn flight(client: &mut ClientConnection) -> Vec<u8> {
+    let mut flight = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut flight).unwrap();
+    }
+    flight
 }
 
 const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];

@@ -39,17 +39,23 @@ impl Pair {
         }
     }
 
-    /// Waits for events as a session does, and reads after them. False if there was none.
-    fn receive(&mut self, received: &mut Vec<u8>, timeout: Duration) -> bool {
+    /// Waits for events as a session does. False if there was none.
+    fn wait(&mut self, timeout: Duration) -> bool {
         self.poll.poll(&mut self.events, Some(timeout)).unwrap();
         for event in &self.events {
             self.control.on_event(event);
         }
+        !self.events.is_empty()
+    }
+
+    /// The same, and reads after them.
+    fn receive(&mut self, received: &mut Vec<u8>, timeout: Duration) -> bool {
+        let has_event = self.wait(timeout);
         loop {
             self.control.fill();
             let count = self.control.input().len();
             if count == 0 {
-                return !self.events.is_empty();
+                return has_event;
             }
             received.extend_from_slice(self.control.input());
             self.control.use_input(count);

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream as StdTcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use rustls::ClientConnection;
@@ -44,11 +45,7 @@ impl Pair {
 
     /// What the client has to send now.
     fn flight(&mut self) -> Vec<u8> {
-        let mut flight = Vec::new();
-        while self.client.wants_write() {
-            self.client.write_tls(&mut flight).unwrap();
-        }
-        flight
+        test_peers::flight(&mut self.client)
     }
 
     /// The server handles what has come: an error, or whether it has seen the end.
@@ -106,7 +103,9 @@ impl Pair {
     /// The client has closed its side: the server serves it until it sees that.
     fn end(&mut self) -> io::Result<()> {
         self.end.shutdown(Shutdown::Write)?;
+        let deadline = Instant::now() + GUARD;
         while !self.serve()? {
+            assert!(Instant::now() < deadline, "the server does not see the end");
             thread::yield_now();
         }
         Ok(())
@@ -120,6 +119,9 @@ impl Pair {
         }
     }
 }
+
+/// What takes longer does not happen.
+const GUARD: Duration = Duration::from_secs(15);
 
 /// Lengths of which none lets a test last long, and some are beyond every buffer.
 fn pieces() -> impl Strategy<Value = Vec<usize>> {
@@ -169,7 +171,9 @@ proptest! {
                 }
                 received.extend(pair.take());
             }
+            let deadline = Instant::now() + GUARD;
             while received.len() < text.len() {
+                prop_assert!(Instant::now() < deadline, "{} bytes came", received.len());
                 received.extend(pair.take());
             }
             prop_assert!(received == text);

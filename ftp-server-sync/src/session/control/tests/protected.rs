@@ -1,6 +1,7 @@
 //! The same over TLS, which has buffers between the socket and the input.
 
 use std::io::Write;
+use std::time::Instant;
 
 use rustls::ClientConnection;
 
@@ -36,9 +37,11 @@ impl ProtectedPair {
             received: Vec::new(),
         };
         let mut is_over = false;
+        let deadline = Instant::now() + Duration::from_secs(15);
         while !is_over || this.client.is_handshaking() {
+            assert!(Instant::now() < deadline, "the handshake does not end");
             this.send();
-            this.poll(Duration::from_millis(20));
+            this.pair.wait(Duration::from_millis(20));
             if let Some(result) = this.pair.control.handshake() {
                 result.unwrap();
                 is_over = true;
@@ -52,24 +55,8 @@ impl ProtectedPair {
     }
 
     fn send(&mut self) {
-        let mut flight = Vec::new();
-        while self.client.wants_write() {
-            self.client.write_tls(&mut flight).unwrap();
-        }
+        let flight = test_peers::flight(&mut self.client);
         self.pair.client.write_all(&flight).unwrap();
-    }
-
-    /// False if there was no event.
-    fn poll(&mut self, timeout: Duration) -> bool {
-        let Pair {
-            control,
-            poll,
-            events,
-            ..
-        } = &mut self.pair;
-        poll.poll(events, Some(timeout)).unwrap();
-        events.iter().for_each(|event| control.on_event(event));
-        !events.is_empty()
     }
 
     /// A turn of the session: it fills the input, and uses this much of it at most. Whether it has
@@ -88,7 +75,7 @@ impl ProtectedPair {
     fn go_on(&mut self) -> bool {
         self.turn(usize::MAX)
             || self.pair.control.end().is_some()
-            || self.poll(Duration::from_secs(5))
+            || self.pair.wait(Duration::from_secs(5))
     }
 
     fn leave(&mut self, farewell: Farewell) {
@@ -142,7 +129,7 @@ fn check(
             pair.send();
         }
         if is_polled && !leaves_at_once {
-            prop_assert!(pair.poll(Duration::from_secs(5)), "no event");
+            prop_assert!(pair.pair.wait(Duration::from_secs(5)), "no event");
         }
         if let Some(most) = turn {
             pair.turn(most);
@@ -195,12 +182,7 @@ fn a_client_that_speaks_no_tls_gets_an_alert_and_no_reset() {
         let mut pair = Pair::new();
         pair.control.start_tls(test_peers::server()).unwrap();
         pair.client.write_all(&vec![b'x'; length]).unwrap();
-        pair.poll
-            .poll(&mut pair.events, Some(Duration::from_secs(5)))
-            .unwrap();
-        for event in &pair.events {
-            pair.control.on_event(event);
-        }
+        assert!(pair.wait(Duration::from_secs(5)));
         let result = pair.control.handshake().expect("it is over");
         assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidData);
         assert!(pair.control.flush_and_end());
